@@ -1,0 +1,27 @@
+"""Gilometer's measuring wing.  The words it uses, everywhere and always in this sense:
+
+build
+    An interpreter that can be compared: a release, with or without the GIL, from a source, optimised somehow.
+image
+    The container image that a build became.
+workload
+    A pyperf script.
+case
+    A workload at one strategy and thread count on one CPU set.
+seat
+    A worker's place in a block: one case on one build.
+block
+    One round of one workload on one CPU set: one worker process per seat, all alive at once, taking turns value by
+    value in lockstep.  Two values of the same turn number are a pair.
+plan
+    Every block in order, written before the first one executes.
+sample
+    The values that one worker measured, in seconds, as measured.
+outcome
+    What became of a seat: a sample or a failure.
+run
+    A directory with a plan, its outcomes, the environment and the pages.  "Run" is always the noun; the verb is
+    "execute".
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,370 @@
+"""The data that a run consists of: frozen, typed, decoded strictly at the edge and never repaired later.
+
+All of it is plain data (msgspec structs), so that a run directory is nothing but these structs as JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+SCHEMA = 1
+"""Version of run.json and outcomes.jsonl.  History: 1, the first (0.1.0)."""
+
+WRONG_ANSWER_STATUS = 65
+"""Exit status by which a workload says that its own answer is wrong (sysexits' EX_DATAERR)."""
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all structs here: immutable, keyword-only, unknown fields are errors."""
+
+
+# -- builds ------------------------------------------------------------------------------------------------------------
+
+
+class Source(StrEnum):
+    """Where a build comes from."""
+
+    SOURCE = "source"
+    DEADSNAKES = "deadsnakes"
+    DEBIAN = "debian"
+    HOST = "host"
+
+
+class Optimize(StrEnum):
+    """How a build is optimised.  PACKAGED: as its packager chose, which `BuildFacts` then tells."""
+
+    PLAIN = "plain"
+    PGO_LTO = "pgo-lto"
+    PACKAGED = "packaged"
+
+
+class Build(Struct):
+    """An interpreter as builds.toml asks for it."""
+
+    name: str
+    series: str
+    free_threaded: bool
+    source: Source
+    optimize: Optimize
+    base: str = ""
+    """Name of the base image in pins.toml; empty for interpreters of the host."""
+    executable: str = ""
+    """For Source.HOST: the interpreter, a path or a name on PATH."""
+
+
+class BuildFacts(Struct):
+    """What a build turned out to be: asked of the interpreter itself, inside its image, and of how it was made."""
+
+    build: Build
+    release: str
+    """Full release, such as 3.13.5."""
+    version: str
+    """`sys.version`, on one line."""
+    free_threaded: bool
+    """`sysconfig.get_config_var("Py_GIL_DISABLED") == 1`."""
+    gil_enabled: bool
+    """`sys._is_gil_enabled()` of a fresh process; True where the release does not know the question."""
+    executable: str
+    compiler: str
+    configure: str
+    """`CONFIG_ARGS`, the arguments of ./configure."""
+    optimize: str
+    """What was really done: plain, pgo, lto, pgo-lto; from provenance where sysconfig does not tell."""
+    link: str
+    """shared or static libpython."""
+    libc: str
+    machine: str
+    packages: dict[str, str]
+    """Python packages that the workloads can import: name to version."""
+    image: str
+    """Image id; empty for interpreters of the host."""
+    base: str
+    """Base image: readable tag and digest, or how it was bootstrapped."""
+    recipe: str
+    """Content hash of recipe and inputs."""
+    origin: str
+    """Where the interpreter's source or package came from, with its sha256 or package version."""
+    ingredients: dict[str, str] = {}
+    """Settings of the host that reached the build: proxies, extra CAs, apt settings; name to value or sha256."""
+
+
+# -- workloads and cases -----------------------------------------------------------------------------------------------
+
+
+class Size(StrEnum):
+    """How much work a workload does per value."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+class Strategy(StrEnum):
+    """How a workload spreads its work over workers."""
+
+    THREADS = "threads"
+
+
+class Workload(Struct):
+    """A pyperf script, and what its PEP 723 block says of it."""
+
+    name: str
+    """category/name, such as pure_python/cpu_bound."""
+    path: str
+    """Path below the workloads folder."""
+    sha256: str
+    """Of the script and the modules beside it that it can import."""
+    summary: str = ""
+    dependencies: tuple[str, ...] = ()
+    """Names of the Python packages it imports."""
+    threaded: bool = False
+    """Takes --threads and splits one job over that many."""
+    sized: bool = False
+    """Takes --size quick|full."""
+
+    @property
+    def category(self) -> str:
+        return self.name.partition("/")[0]
+
+
+class Case(Struct):
+    """A workload at one strategy and thread count on one CPU set."""
+
+    id: str
+    """Readable and unique in a plan: "pure_python/cpu_bound threads=2 cpus=0-1"."""
+    workload: str
+    strategy: Strategy | None
+    threads: int
+    cpus: tuple[int, ...]
+
+
+# -- the plan ----------------------------------------------------------------------------------------------------------
+
+
+class Profile(StrEnum):
+    """How much time a run may take for how much precision."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    RIGOROUS = "rigorous"
+
+
+class Block(Struct):
+    """One round of one workload on one CPU set."""
+
+    index: int
+    """Position in the plan, from 0."""
+    workload: str
+    cpus: tuple[int, ...]
+    cases: tuple[str, ...]
+    """Case ids; a block has one seat per case and build."""
+    hash_seed: int
+    """PYTHONHASHSEED, the same for all seats of the block."""
+    order_seed: int
+    """Shuffles the order of turns."""
+    home: int
+    """The CPU that one-thread seats are bound to in this block."""
+
+
+class Skipped(Struct):
+    """A case that the request covers and the plan leaves out, and why."""
+
+    case: str
+    reason: str
+
+
+class Plan(Struct):
+    """Everything that will be executed, in order."""
+
+    seed: int
+    profile: Profile
+    size: Size
+    builds: tuple[str, ...]
+    """Names; the first is the baseline."""
+    workloads: tuple[Workload, ...]
+    cases: tuple[Case, ...]
+    blocks: tuple[Block, ...]
+    skipped: tuple[Skipped, ...]
+    warmups: int
+    """Turns per worker that are not values."""
+    values: int
+    """Turns per worker that are."""
+    turn_seconds: float
+    """Loops are calibrated so that a turn takes at least this long."""
+    timeout_seconds: float
+    """A worker that is silent for longer is stopped."""
+
+
+# -- outcomes ----------------------------------------------------------------------------------------------------------
+
+
+class Evidence(Struct):
+    """What a worker found out about itself after its last value."""
+
+    gil_enabled: bool | None
+    """`sys._is_gil_enabled()` at the end; None where the interpreter does not know."""
+    cpus_allowed: tuple[int, ...]
+    """`Cpus_allowed_list` of /proc/self/status."""
+    throttled_periods: int | None
+    """Periods in which the container's cgroup was throttled while the worker lived; None where unreadable."""
+    involuntary_switches: int
+    """`nonvoluntary_ctxt_switches` of /proc/self/status."""
+    max_rss: int
+    """Peak resident set, bytes."""
+
+
+class Turn(Struct, array_like=True):
+    """One turn as the harness saw it: seconds since the block began."""
+
+    granted: float
+    returned: float
+
+
+class Sample(Struct, tag="sample"):
+    """The values of one worker, in seconds per loop, exactly as pyperf measured them."""
+
+    case: str
+    build: str
+    loops: int
+    warmups: tuple[float, ...]
+    values: tuple[float, ...]
+    turns: tuple[Turn, ...]
+    """One per warm-up and value, in order."""
+    evidence: Evidence
+    metadata: dict[str, str | int | float]
+    """pyperf's metadata of the worker."""
+
+
+class Reason(StrEnum):
+    """Why a seat has no sample."""
+
+    CRASHED = "crashed"
+    KILLED = "killed"
+    TIMED_OUT = "timed out"
+    WRONG_ANSWER = "wrong answer"
+    WRONG_CPUS = "wrong CPUs"
+    GIL_ENABLED = "GIL enabled"
+    THROTTLED = "throttled"
+    UNREADABLE = "unreadable result"
+    ENGINE = "engine failed"
+
+
+class Failure(Struct, tag="failure"):
+    """A seat without a sample."""
+
+    case: str
+    build: str
+    reason: Reason
+    message: str
+    """One sentence for the report."""
+    output: str = ""
+    """Last lines of the worker's output."""
+
+
+Outcome = Sample | Failure
+
+
+class BlockRecord(Struct, tag="block"):
+    """What became of one block: a line of outcomes.jsonl."""
+
+    index: int
+    started: float
+    """Unix time, seconds."""
+    seconds: float
+    outcomes: tuple[Outcome, ...]
+
+
+class Calibration(Struct, tag="calibration"):
+    """Loops per value of a case, the same for all builds: a line of outcomes.jsonl.
+
+    Where calibration failed, `loops` is 0 and `failure` says why; the case then has no samples.
+    """
+
+    case: str
+    loops: int
+    seconds: float
+    failure: Failure | None = None
+
+
+class Ended(Struct, tag="ended"):
+    """How an execution of the plan ended: a line of outcomes.jsonl; a resumed run has several."""
+
+    complete: bool
+    wall_seconds: float
+    worker_seconds: float
+    """Seconds of `wall_seconds` in which at least one worker process was alive."""
+
+
+JournalLine = BlockRecord | Calibration | Ended
+
+
+# -- the run -----------------------------------------------------------------------------------------------------------
+
+
+class HostFacts(Struct):
+    """The machine, as far as it matters to a measurement."""
+
+    name: str
+    cpu_model: str
+    cpus: tuple[int, ...]
+    """CPUs that this process may use."""
+    cores: int
+    """Physical cores behind them."""
+    memory: int
+    """Bytes."""
+    kernel: str
+    distribution: str
+    settings: dict[str, str]
+    """Governor, turbo, SMT, isolated CPUs, ASLR, load and the like: what could be read, name to value."""
+
+
+class EngineFacts(Struct):
+    """What executed the workers."""
+
+    kind: str
+    """docker or host."""
+    version: str
+    isolation: str
+    """One sentence: what separates a worker from the rest of the machine."""
+
+
+class Run(Struct):
+    """run.json."""
+
+    schema: int
+    id: str
+    created: str
+    """ISO 8601, UTC."""
+    command: str
+    """The exact command that makes the same run again."""
+    gilometer: str
+    """Version of the harness."""
+    revision: str
+    """git revision of the harness, with -dirty where it was; empty outside a checkout."""
+    plan: Plan
+    builds: tuple[BuildFacts, ...]
+    host: HostFacts
+    engine: EngineFacts
+    warnings: tuple[str, ...]
+    """What a reader must know before the numbers."""
+
+
+def cpu_list(cpus: tuple[int, ...]) -> str:
+    """CPUs as the kernel writes them: (0, 1, 2, 5) is "0-2,5"."""
+    ranges: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if ranges and cpu == ranges[-1][1] + 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def parse_cpu_list(text: str) -> tuple[int, ...]:
+    """The opposite of `cpu_list`.  Raises ValueError on anything else."""
+    cpus: set[int] = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(cpus))
