@@ -1,16 +1,19 @@
 """What the harness asks of an engine.  Two engines answer: docker and host.
 
 An engine gives *places*: one per build and CPU set, where worker processes of that build are started.  The worker's
-side of the bargain is argv and a whitelisted environment in, files in the exchange directory and an exit status out.
+side of the bargain is argv and a whitelisted environment in, a file in the exchange directory and an exit status out.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from pathlib import Path
+from pathlib import PurePath
 from typing import Protocol
 
 from harness.model import BuildFacts, EngineFacts
+
+OUTPUT_BYTES = 16_384
+"""How much of a worker's output is kept: the end of it."""
 
 
 class Worker(Protocol):
@@ -20,34 +23,38 @@ class Worker(Protocol):
         """Exit status, None while it lives; killed by signal N is 128 + N."""
 
     def output(self) -> str:
-        """The end of what it wrote to stdout and stderr so far, at most some kilobytes."""
+        """The last OUTPUT_BYTES that it wrote to stdout and stderr so far."""
+
+    def kill(self) -> None:
+        """Stop it at once; no error when it has ended already."""
 
 
 class Place(Protocol):
     """Where workers of one build execute on one CPU set."""
 
-    exchange: Path
-    """The exchange directory as the harness sees it; workers may write here, and nowhere else but /tmp."""
-    exchange_inside: str
-    """The same directory as the worker sees it."""
-    workloads_inside: str
-    """The folder of workloads as the worker sees it, read-only."""
+    tools: PurePath
+    """The workbench's tools directory as the worker sees it."""
+    exchange: PurePath
+    """The workbench's exchange directory as the worker sees it."""
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
-        """Start the build's interpreter with `argv` (its arguments, without the interpreter itself)."""
+        """Start the build's interpreter with `argv`, its arguments, and nothing but `env` in its environment."""
 
     def throttled_periods(self) -> int | None:
-        """Periods in which this place was throttled since it was opened; None where unreadable."""
+        """Periods in which this place was throttled since it was opened; None where that cannot be read."""
 
     def clear(self) -> None:
-        """Kill every process that was started here and is still alive; the place can be used again."""
+        """Kill every process that was started here and still lives; the place can be used again."""
 
 
 class Engine(Protocol):
-    """Opens places."""
+    """Opens places.  All methods raise HostError when the engine does not answer."""
 
     def facts(self) -> EngineFacts:
         """What a report must say of this engine."""
 
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> AbstractContextManager[Place]:
-        """A place for workers of `build` on exactly `cpus`; left clean at the end, also on an interrupt."""
+        """A place for workers of `build` on exactly `cpus`; nothing of it is left at the end, also on an interrupt."""
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Whether the engine answers, or does so again within `seconds`."""

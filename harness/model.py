@@ -16,8 +16,8 @@ WRONG_ANSWER_STATUS = 65
 """Exit status by which a workload says that its own answer is wrong (sysexits' EX_DATAERR)."""
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all structs here: immutable, keyword-only, unknown fields are errors."""
+class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all structs here: immutable, unknown fields are errors."""
 
 
 # -- builds ------------------------------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ class Optimize(StrEnum):
     PACKAGED = "packaged"
 
 
-class Build(Struct):
+class Build(Struct, frozen=True, kw_only=True):
     """An interpreter as builds.toml asks for it."""
 
     name: str
@@ -54,7 +54,7 @@ class Build(Struct):
     """For Source.HOST: the interpreter, a path or a name on PATH."""
 
 
-class BuildFacts(Struct):
+class BuildFacts(Struct, frozen=True, kw_only=True):
     """What a build turned out to be: asked of the interpreter itself, inside its image, and of how it was made."""
 
     build: Build
@@ -106,7 +106,7 @@ class Strategy(StrEnum):
     THREADS = "threads"
 
 
-class Workload(Struct):
+class Workload(Struct, frozen=True, kw_only=True):
     """A pyperf script, and what its PEP 723 block says of it."""
 
     name: str
@@ -128,7 +128,7 @@ class Workload(Struct):
         return self.name.partition("/")[0]
 
 
-class Case(Struct):
+class Case(Struct, frozen=True, kw_only=True):
     """A workload at one strategy and thread count on one CPU set."""
 
     id: str
@@ -150,7 +150,7 @@ class Profile(StrEnum):
     RIGOROUS = "rigorous"
 
 
-class Block(Struct):
+class Block(Struct, frozen=True, kw_only=True):
     """One round of one workload on one CPU set."""
 
     index: int
@@ -167,14 +167,14 @@ class Block(Struct):
     """The CPU that one-thread seats are bound to in this block."""
 
 
-class Skipped(Struct):
+class Skipped(Struct, frozen=True, kw_only=True):
     """A case that the request covers and the plan leaves out, and why."""
 
     case: str
     reason: str
 
 
-class Plan(Struct):
+class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will be executed, in order."""
 
     seed: int
@@ -199,7 +199,7 @@ class Plan(Struct):
 # -- outcomes ----------------------------------------------------------------------------------------------------------
 
 
-class Evidence(Struct):
+class Evidence(Struct, frozen=True, kw_only=True):
     """What a worker found out about itself after its last value."""
 
     gil_enabled: bool | None
@@ -214,14 +214,14 @@ class Evidence(Struct):
     """Peak resident set, bytes."""
 
 
-class Turn(Struct, array_like=True):
+class Turn(Struct, frozen=True, kw_only=True, array_like=True):
     """One turn as the harness saw it: seconds since the block began."""
 
     granted: float
     returned: float
 
 
-class Sample(Struct, tag="sample"):
+class Sample(Struct, frozen=True, kw_only=True, tag="sample"):
     """The values of one worker, in seconds per loop, exactly as pyperf measured them."""
 
     case: str
@@ -250,7 +250,7 @@ class Reason(StrEnum):
     ENGINE = "engine failed"
 
 
-class Failure(Struct, tag="failure"):
+class Failure(Struct, frozen=True, kw_only=True, tag="failure"):
     """A seat without a sample."""
 
     case: str
@@ -265,7 +265,7 @@ class Failure(Struct, tag="failure"):
 Outcome = Sample | Failure
 
 
-class BlockRecord(Struct, tag="block"):
+class BlockRecord(Struct, frozen=True, kw_only=True, tag="block"):
     """What became of one block: a line of outcomes.jsonl."""
 
     index: int
@@ -275,7 +275,7 @@ class BlockRecord(Struct, tag="block"):
     outcomes: tuple[Outcome, ...]
 
 
-class Calibration(Struct, tag="calibration"):
+class Calibration(Struct, frozen=True, kw_only=True, tag="calibration"):
     """Loops per value of a case, the same for all builds: a line of outcomes.jsonl.
 
     Where calibration failed, `loops` is 0 and `failure` says why; the case then has no samples.
@@ -287,7 +287,7 @@ class Calibration(Struct, tag="calibration"):
     failure: Failure | None = None
 
 
-class Ended(Struct, tag="ended"):
+class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
     """How an execution of the plan ended: a line of outcomes.jsonl; a resumed run has several."""
 
     complete: bool
@@ -302,7 +302,7 @@ JournalLine = BlockRecord | Calibration | Ended
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 
-class HostFacts(Struct):
+class HostFacts(Struct, frozen=True, kw_only=True):
     """The machine, as far as it matters to a measurement."""
 
     name: str
@@ -319,7 +319,7 @@ class HostFacts(Struct):
     """Governor, turbo, SMT, isolated CPUs, ASLR, load and the like: what could be read, name to value."""
 
 
-class EngineFacts(Struct):
+class EngineFacts(Struct, frozen=True, kw_only=True):
     """What executed the workers."""
 
     kind: str
@@ -329,7 +329,7 @@ class EngineFacts(Struct):
     """One sentence: what separates a worker from the rest of the machine."""
 
 
-class Run(Struct):
+class Run(Struct, frozen=True, kw_only=True):
     """run.json."""
 
     schema: int

@@ -1,0 +1,189 @@
+"""The docker engine: hardened containers that wait, and one exec per worker.
+
+A container per worker would cost five times as much time, and a CPU set is a property of the container: so there is
+one container per build and CPU set, alive as long as the run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from typing import Any
+
+import docker
+from docker.types import Ulimit
+
+from harness.docker_client import LABEL, engine_errors
+from harness.engine import OUTPUT_BYTES, Worker
+from harness.errors import HostError
+from harness.model import BuildFacts, EngineFacts, cpu_list
+from harness.workbench import Workbench
+
+_WORKER_LABEL = f"{LABEL}.worker"
+_TOOLS = PurePosixPath("/gilometer")
+_EXCHANGE = PurePosixPath("/exchange")
+_USER = "10001:10001"
+_TMP_SIZE = "256m"
+_PIDS = 4096
+_FILES = 1024
+
+_KILL = """
+import os, signal, sys
+wanted = [argument.encode() for argument in sys.argv[1:]]
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if file.read().split(b"\\0")[1:-1] == wanted:
+                os.kill(int(pid), signal.SIGKILL)
+    except OSError:
+        pass
+"""
+
+
+class DockerWorker:
+    """One exec.  A thread reads its output, so that the worker never blocks on a full pipe."""
+
+    def __init__(
+        self, client: docker.DockerClient, container: str, executable: str, argv: list[str], env: dict[str, str]
+    ):
+        self._api = client.api
+        self._container = container
+        self._executable = executable
+        self._argv = argv
+        self._chunks: deque[bytes] = deque()
+        self._kept = 0
+        self._status: int | None = None
+        with engine_errors():
+            self._id: str = self._api.exec_create(container, [executable, *argv], environment=env)["Id"]
+            stream = self._api.exec_start(self._id, stream=True)
+        self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream: Iterator[bytes]) -> None:
+        with suppress(Exception):  # an engine that dies shows in poll(), where it can be reported
+            for chunk in stream:
+                self._chunks.append(chunk)
+                self._kept += len(chunk)
+                while self._kept - len(self._chunks[0]) > OUTPUT_BYTES:
+                    self._kept -= len(self._chunks.popleft())
+
+    def poll(self) -> int | None:
+        """Exit status, None while it lives.  HostError when the engine does not answer."""
+        if self._status is None and not self._reader.is_alive():
+            with engine_errors():
+                self._status = self._api.exec_inspect(self._id)["ExitCode"]
+        return self._status
+
+    def output(self) -> str:
+        """The end of its output so far."""
+        return b"".join(tuple(self._chunks))[-OUTPUT_BYTES:].decode(errors="replace")
+
+    def kill(self) -> None:
+        """Kill it from inside its container, by its arguments: the engine has no call for it."""
+        with suppress(HostError), engine_errors():
+            exec_id = self._api.exec_create(self._container, [self._executable, "-c", _KILL, *self._argv])["Id"]
+            self._api.exec_start(exec_id)
+
+
+class DockerPlace:
+    """A waiting container."""
+
+    tools = _TOOLS
+    exchange = _EXCHANGE
+
+    def __init__(self, client: docker.DockerClient, container: Any, executable: str) -> None:
+        self._client = client
+        self._container = container
+        self._executable = executable
+
+    def start(self, argv: list[str], env: dict[str, str]) -> Worker:
+        """Start a worker with one exec."""
+        return DockerWorker(self._client, self._container.id, self._executable, argv, env)
+
+    def throttled_periods(self) -> int | None:
+        """`nr_throttled` of the container's cgroup since it started, as the engine counts it."""
+        with engine_errors():
+            stats = self._client.api.stats(self._container.id, stream=False, one_shot=True)
+        periods = stats.get("cpu_stats", {}).get("throttling_data", {}).get("throttled_periods")
+        return None if periods is None else int(periods)
+
+    def clear(self) -> None:
+        """Restart the container: every process in it dies, whatever it did to hide."""
+        with engine_errors():
+            self._container.restart(timeout=0)
+
+
+class DockerEngine:
+    """Docker, or Podman behind Docker's API."""
+
+    def __init__(self, client: docker.DockerClient, bench: Workbench) -> None:
+        self._client = client
+        self._bench = bench
+
+    def facts(self) -> EngineFacts:
+        """What a report must say of this engine."""
+        with engine_errors():
+            version = self._client.version()
+        components = [component.get("Name", "") for component in version.get("Components") or ()]
+        name = "Podman" if any("Podman" in component for component in components) else "Docker"
+        return EngineFacts(
+            kind="docker",
+            version=f"{name} {version.get('Version', 'of unknown version')}",
+            isolation="Containers: pinned CPU set, no network, read-only, no capabilities, not root.",
+        )
+
+    @contextmanager
+    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[DockerPlace]:
+        """A container of the build's image, pinned to `cpus`; removed at the end."""
+        with engine_errors():
+            container = self._client.containers.create(
+                build.image,
+                ["sleep", "infinity"],
+                labels={LABEL: "1", _WORKER_LABEL: "1"},
+                hostname="gilometer",
+                user=_USER,
+                cpuset_cpus=cpu_list(cpus),
+                init=True,
+                network_mode="none",
+                read_only=True,
+                tmpfs={"/tmp": f"size={_TMP_SIZE},mode=1777"},
+                volumes={
+                    str(self._bench.tools): {"bind": str(_TOOLS), "mode": "ro"},
+                    str(self._bench.exchange): {"bind": str(_EXCHANGE), "mode": "rw"},
+                },
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=_PIDS,
+                ulimits=[Ulimit(name="nofile", soft=_FILES, hard=_FILES), Ulimit(name="core", soft=0, hard=0)],
+                environment={},
+            )
+        try:
+            with engine_errors():
+                container.start()
+            yield DockerPlace(self._client, container, build.executable)
+        finally:
+            with suppress(HostError), engine_errors():
+                container.remove(force=True, v=True)
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Whether the engine answers, or does so again within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(HostError), engine_errors():
+                self._client.ping()
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.5)
+
+    def remove_left_behind(self) -> int:
+        """Remove worker containers of runs that were killed.  Only with the machine's lock held: all are stale then."""
+        with engine_errors():
+            containers = self._client.containers.list(all=True, filters={"label": f"{_WORKER_LABEL}=1"})
+            for container in containers:
+                container.remove(force=True, v=True)
+        return len(containers)

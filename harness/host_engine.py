@@ -1,0 +1,110 @@
+"""The host engine: the same plan on plain processes with an affinity mask, for machines without a container engine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO
+
+from harness.engine import OUTPUT_BYTES, Worker
+from harness.errors import HostError
+from harness.model import BuildFacts, EngineFacts, cpu_list
+from harness.workbench import Workbench
+
+
+class HostWorker:
+    """A process group of its own, its output in an unnamed file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+
+    def poll(self) -> int | None:
+        """Exit status in the shell's convention, None while it lives."""
+        status = self._process.poll()
+        return status if status is None or status >= 0 else 128 - status
+
+    def output(self) -> str:
+        """The end of its output so far."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), OUTPUT_BYTES, max(0, size - OUTPUT_BYTES)).decode(errors="replace")
+
+    def kill(self) -> None:
+        """Kill the process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+class HostPlace:
+    """Processes bound to a CPU set by their affinity mask."""
+
+    def __init__(self, bench: Workbench, executable: str, cpus: tuple[int, ...]) -> None:
+        self.tools = bench.tools
+        self.exchange = bench.exchange
+        self._prefix = ["taskset", "--cpu-list", cpu_list(cpus), executable]
+        self._workers: list[HostWorker] = []
+
+    def start(self, argv: list[str], env: dict[str, str]) -> Worker:
+        """Start a worker in a session of its own, so that all it starts can be killed with it."""
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        try:
+            process = subprocess.Popen(
+                [*self._prefix, *argv],
+                env=env,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise HostError(f"cannot start {self._prefix[-1]}: {error.strerror}") from error
+        worker = HostWorker(process, log)
+        self._workers.append(worker)
+        return worker
+
+    def throttled_periods(self) -> int | None:
+        """Not known: the process shares its cgroup with others."""
+        return None
+
+    def clear(self) -> None:
+        """Kill what still lives and forget the rest."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers.clear()
+
+
+class HostEngine:
+    """Interpreters of the host."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def facts(self) -> EngineFacts:
+        """What a report must say of this engine."""
+        return EngineFacts(
+            kind="host",
+            version=platform.release(),
+            isolation="None: plain processes with an affinity mask, on the host's own libraries.",
+        )
+
+    @contextmanager
+    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[HostPlace]:
+        """A place on `cpus`; its processes are gone at the end."""
+        place = HostPlace(self._bench, build.executable, cpus)
+        try:
+            yield place
+        finally:
+            place.clear()
+
+    def wait_until_ready(self, seconds: float) -> bool:
+        """Always: the host is there."""
+        time.sleep(0)
+        return seconds >= 0

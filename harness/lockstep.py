@@ -1,0 +1,141 @@
+"""The harness's side of lockstep: one socket, several workers, one turn at a time.
+
+Why turns: on a machine whose CPUs change speed every few seconds, values that are measured right after one another
+share a regime and values of whole processes do not.  The protocol stands in images/hook/gilometer_hook.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.engine import Worker
+from harness.model import Turn
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass
+class Track:
+    """What the harness saw of one seat."""
+
+    turns: list[Turn] = field(default_factory=list)
+    silent: bool = False
+    """The worker was given a turn, or time to get ready, and said nothing for too long."""
+
+
+class Lockstep:
+    """A listening socket below `directory`, for the workers of one block."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "turns"
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(self.path))
+        self.path.chmod(0o666)  # the worker is another user
+        self._listener.listen(64)
+        self._seats: dict[str, socket.socket] = {}
+        self._workers: Mapping[str, Worker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for connection in self._seats.values():
+            connection.close()
+        self._listener.close()
+        self.path.unlink(missing_ok=True)
+
+    def take_turns(
+        self, workers: Mapping[str, Worker], order: Sequence[str], turns: int, timeout: float
+    ) -> dict[str, Track]:
+        """Let `workers` (by seat) have `turns` turns each, one worker at a time, and return what happened.
+
+        `order` is the order of seats within the first turn; every second turn goes through it backwards, so that no
+        seat is always first.  A seat that dies or falls silent for `timeout` seconds drops out and the others go on:
+        its track has fewer turns; a silent worker is killed,
+        since it may be busy.  Returns when every seat has had its turns or dropped out; the workers are then
+        free to write their results and end.
+        """
+        began = time.monotonic()
+        tracks = {seat: Track() for seat in order}
+        self._workers = workers
+        self._seat_all(tracks, timeout)
+        for turn in range(turns):
+            for seat in order if turn % 2 == 0 else reversed(order):
+                if seat in self._seats:
+                    self._give_turn(seat, tracks[seat], began, last=turn == turns - 1)
+        for seat in list(self._seats):
+            self._tell(seat)
+        return tracks
+
+    def _seat_all(self, tracks: dict[str, Track], timeout: float) -> None:
+        """Wait until each worker is ready for its first turn or gone: nobody starts while another still imports."""
+        deadline = time.monotonic() + timeout
+        waiting = set(self._workers)
+        self._listener.settimeout(_POLL_SECONDS)
+        while waiting and time.monotonic() < deadline:
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                waiting -= {seat for seat in waiting if self._workers[seat].poll() is not None}
+                continue
+            connection.settimeout(timeout)
+            with connection.makefile("rb", buffering=0) as lines:
+                seat = os.fsdecode(lines.readline(80).strip())
+            if seat in waiting:
+                waiting.discard(seat)
+                self._seats[seat] = connection
+            else:
+                connection.close()
+        for seat in waiting:
+            if self._workers[seat].poll() is None:
+                self._silence(seat, tracks[seat])
+        for seat in list(self._seats):
+            self._listen(seat, tracks[seat])
+
+    def _give_turn(self, seat: str, track: Track, began: float, *, last: bool) -> None:
+        granted = time.monotonic() - began
+        if not self._tell(seat):
+            return
+        said = self._listen(seat, track)
+        returned = time.monotonic() - began
+        if said is None:
+            return
+        track.turns.append(Turn(granted=granted, returned=returned))
+        if said == b"=" and not last and self._tell(seat):  # the warm-ups are done, the values follow
+            self._listen(seat, track)
+
+    def _tell(self, seat: str) -> bool:
+        try:
+            self._seats[seat].sendall(b"!")
+        except OSError:
+            self._drop(seat)
+            return False
+        return True
+
+    def _listen(self, seat: str, track: Track) -> bytes | None:
+        """The next byte of a seat; None, and the seat is dropped, when it is gone or silent for too long."""
+        try:
+            said = self._seats[seat].recv(1)
+        except TimeoutError:
+            self._silence(seat, track)
+            said = b""
+        except OSError:
+            said = b""
+        if not said:
+            self._drop(seat)
+            return None
+        return said
+
+    def _silence(self, seat: str, track: Track) -> None:
+        track.silent = True
+        self._workers[seat].kill()
+
+    def _drop(self, seat: str) -> None:
+        self._seats.pop(seat).close()

@@ -1,0 +1,170 @@
+"""From a request to a plan: which cases, in which blocks, in which order.  Pure: the same request, the same plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import RequestError
+from harness.model import Block, Case, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a profile spends."""
+
+    size: Size
+    blocks: int
+    """Rounds over all workloads and CPU sets."""
+    warmups: int
+    values: int
+    turn_seconds: float
+    """Of one-thread cases; cases with more threads take `THREADED_TURN` times as long."""
+
+
+EFFORTS = {
+    Profile.QUICK: Effort(size=Size.QUICK, blocks=10, warmups=1, values=8, turn_seconds=0.02),
+    Profile.STANDARD: Effort(size=Size.FULL, blocks=16, warmups=1, values=6, turn_seconds=0.05),
+    Profile.RIGOROUS: Effort(size=Size.FULL, blocks=40, warmups=2, values=10, turn_seconds=0.05),
+}
+
+THREADED_TURN = 3.0
+"""A hand-over to threads and the kernel's placement of them must be small against a turn (docs/method.md)."""
+
+WORKER_SECONDS = 0.6
+"""Start and end of a worker process, for the estimate before anything was measured."""
+
+_HASH_SEEDS = range(10**9, 2**32)
+"""Seeds of ten digits: the size of the environment is the same for every worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure, resolved: names checked, CPU sets chosen."""
+
+    builds: tuple[str, ...]
+    workloads: tuple[Workload, ...]
+    cpu_sets: tuple[tuple[int, ...], ...]
+    threads: tuple[int, ...] | None = None
+    """None: the powers of two up to the size of each CPU set, and that size."""
+    profile: Profile = Profile.QUICK
+    size: Size | None = None
+    blocks: int | None = None
+    seed: int = 0
+    timeout_seconds: float = 120.0
+
+
+def make_plan(request: Request, packages: Mapping[str, frozenset[str]]) -> Plan:
+    """Every block in order.
+
+    `packages` are the Python packages of each build; a workload that needs one that a build lacks is skipped, with
+    the reason, since a comparison needs both sides.  Rounds are outermost: whatever changes slowly on the machine
+    meets all workloads alike.  RequestError where nothing is left to measure.
+    """
+    effort = EFFORTS[request.profile]
+    shuffle = random.Random(request.seed)
+    cases: list[Case] = []
+    skipped: list[Skipped] = []
+    groups: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
+    for cpus in request.cpu_sets:
+        for workload in request.workloads:
+            group = [_case(workload, threads, cpus) for threads in _thread_counts(workload, len(cpus), request.threads)]
+            if missing := _missing(workload, packages):
+                skipped += [Skipped(case=case.id, reason=missing) for case in group]
+            else:
+                cases += group
+                groups.append((workload.name, cpus, tuple(case.id for case in group)))
+    if not cases:
+        raise RequestError("nothing is left to measure: " + "; ".join(sorted({skip.reason for skip in skipped})))
+    blocks: list[Block] = []
+    for round_ in range(request.blocks or effort.blocks):
+        for workload_name, cpus, ids in shuffle.sample(groups, len(groups)):
+            blocks.append(
+                Block(
+                    index=len(blocks),
+                    workload=workload_name,
+                    cpus=cpus,
+                    cases=ids,
+                    hash_seed=shuffle.choice(_HASH_SEEDS),
+                    order_seed=shuffle.randrange(2**32),
+                    home=cpus[round_ % len(cpus)],
+                )
+            )
+    return Plan(
+        seed=request.seed,
+        profile=request.profile,
+        size=request.size or effort.size,
+        builds=request.builds,
+        workloads=tuple(w for w in request.workloads if any(case.workload == w.name for case in cases)),
+        cases=tuple(cases),
+        blocks=tuple(blocks),
+        skipped=tuple(skipped),
+        warmups=effort.warmups,
+        values=effort.values,
+        turn_seconds=effort.turn_seconds,
+        timeout_seconds=request.timeout_seconds,
+    )
+
+
+def turn_order(block: Block, builds: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The seats (case, build) of a block in the order of their turns.
+
+    Shuffled by the block's seed, but the builds of one case stay neighbours: their ratio is the main question.
+    """
+    shuffle = random.Random(block.order_seed)
+    return tuple(
+        (case, build)
+        for case in shuffle.sample(block.cases, len(block.cases))
+        for build in shuffle.sample(builds, len(builds))
+    )
+
+
+def turn_seconds(plan: Plan, case: Case) -> float:
+    """The least time that a turn of `case` should take."""
+    return plan.turn_seconds * (THREADED_TURN if case.threads > 1 else 1.0)
+
+
+def estimate_seconds(plan: Plan) -> float:
+    """Roughly how long the plan will take, before anything of it was measured.
+
+    Turns take half as long again as their minimum: loops double until the minimum is reached.
+    """
+    by_id = {case.id: case for case in plan.cases}
+    turns = plan.warmups + plan.values
+    blocks = sum(
+        WORKER_SECONDS
+        + len(plan.builds) * sum(WORKER_SECONDS / 2 + 1.5 * turns * turn_seconds(plan, by_id[c]) for c in block.cases)
+        for block in plan.blocks
+    )
+    return blocks + len(plan.cases) * 2 * WORKER_SECONDS
+
+
+def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
+    if not workload.threaded:
+        return (1,)
+    if wanted is not None:
+        return wanted
+    powers = (2**exponent for exponent in range(size.bit_length()))
+    return tuple(sorted({*(power for power in powers if power <= size), size}))
+
+
+def _case(workload: Workload, threads: int, cpus: tuple[int, ...]) -> Case:
+    return Case(
+        id=f"{workload.name} threads={threads} cpus={cpu_list(cpus)}",
+        workload=workload.name,
+        strategy=Strategy.THREADS if workload.threaded else None,
+        threads=threads,
+        cpus=cpus,
+    )
+
+
+def _missing(workload: Workload, packages: Mapping[str, frozenset[str]]) -> str:
+    """Why the builds cannot execute the workload; empty where they can."""
+    lacking = [
+        f"{build} has no {package}"
+        for build, installed in packages.items()
+        for package in workload.dependencies
+        if package not in installed
+    ]
+    return ", ".join(lacking)

@@ -1,0 +1,110 @@
+"""The room of pyperf: what a worker wrote becomes a sample, and samples become files that pyperf reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyperf
+
+from harness.errors import MeasurementError
+from harness.model import Evidence, Sample, Turn, parse_cpu_list
+
+_EVIDENCE = "gilometer_"
+
+
+def arguments(
+    *, task: int, loops: int, warmups: int, values: int, affinity: str, output: str, hook: str | None = "lockstep"
+) -> list[str]:
+    """pyperf's arguments for one worker process that measures `values` values of `loops` loops each."""
+    return [
+        "--worker",
+        f"--worker-task={task}",
+        f"--loops={loops}",
+        f"--warmups={warmups}",
+        f"--values={values}",
+        f"--affinity={affinity}",
+        "--quiet",
+        f"--output={output}",
+        *([f"--hook={hook}"] if hook else []),
+    ]
+
+
+def calibration_arguments(*, task: int, min_seconds: float, affinity: str, output: str) -> list[str]:
+    """pyperf's arguments for a worker that finds how many loops last at least `min_seconds`."""
+    return [
+        "--worker",
+        f"--worker-task={task}",
+        "--calibrate-loops",
+        f"--min-time={min_seconds}",
+        "--warmups=1",
+        "--values=1",
+        f"--affinity={affinity}",
+        "--quiet",
+        f"--output={output}",
+    ]
+
+
+def read_loops(path: Path) -> int:
+    """Loops that a calibrating worker settled on.  MeasurementError where there is no such result."""
+    return int(_read(path).get_metadata()["calibrate_loops"])
+
+
+def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...], throttled_periods: int | None) -> Sample:
+    """The sample in a worker's file.  MeasurementError where the file is not what a worker of ours writes."""
+    run = _read(path)
+    metadata = dict(run.get_metadata())
+    try:
+        gil = metadata.get(f"{_EVIDENCE}gil_enabled")
+        evidence = Evidence(
+            gil_enabled=None if gil is None else bool(gil),
+            cpus_allowed=parse_cpu_list(str(metadata[f"{_EVIDENCE}cpus_allowed"])),
+            throttled_periods=throttled_periods,
+            involuntary_switches=int(metadata[f"{_EVIDENCE}involuntary_switches"]),
+            max_rss=int(metadata[f"{_EVIDENCE}max_rss"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise MeasurementError(f"the worker's result carries no evidence of how it was measured ({error})") from error
+    return Sample(
+        case=case,
+        build=build,
+        loops=run.get_total_loops() if not metadata.get("loops") else int(metadata["loops"]),
+        warmups=tuple(value for _, value in run.warmups),
+        values=tuple(run.values),
+        turns=turns,
+        evidence=evidence,
+        metadata=_plain(metadata),
+    )
+
+
+def write_pyperf(path: Path, samples: Iterable[Sample]) -> None:
+    """Write `samples` of one build as a pyperf suite: one benchmark per case, one run per block."""
+    by_case: dict[str, list[pyperf.Run]] = {}
+    for sample in samples:
+        metadata = sample.metadata | {"name": sample.case, "unit": "second"}
+        run = pyperf.Run(
+            sample.values,
+            warmups=[(sample.loops, value) for value in sample.warmups],
+            metadata=metadata,
+            collect_metadata=False,
+        )
+        by_case.setdefault(sample.case, []).append(run)
+    if by_case:
+        suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs) for runs in by_case.values()])
+        path.parent.mkdir(exist_ok=True)
+        suite.dump(str(path), replace=True)
+
+
+def _read(path: Path) -> pyperf.Run:
+    try:
+        (run,) = pyperf.Benchmark.load(str(path)).get_runs()
+    except FileNotFoundError:
+        raise MeasurementError("the worker ended without writing a result") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MeasurementError(f"the worker's result cannot be read: {error}") from error
+    return run
+
+
+def _plain(metadata: dict[str, object]) -> dict[str, str | int | float]:
+    """pyperf hands out dates as objects; its file format has strings and numbers only."""
+    return {key: value if isinstance(value, str | int | float) else str(value) for key, value in metadata.items()}

@@ -1,0 +1,127 @@
+"""What a user can name: workloads, sizes of CPU sets, thread counts.  Read strictly, with what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.errors import RequestError
+from harness.model import Workload
+
+_PEP723 = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+class _About(msgspec.Struct, forbid_unknown_fields=True):
+    """The [tool.gilometer] table of a workload's PEP 723 block."""
+
+    summary: str = ""
+    threaded: bool = False
+    sized: bool = False
+
+
+def load_workloads(folder: Path) -> tuple[Workload, ...]:
+    """Every workload below `folder`, by name.  RequestError where one's PEP 723 block is wrong."""
+    scripts = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
+    return tuple(_load_workload(folder, script) for script in scripts)
+
+
+def _load_workload(folder: Path, script: Path) -> Workload:
+    text = script.read_text(encoding="utf-8")
+    block = _inline_metadata(script, text)
+    try:
+        about = msgspec.convert(block.get("tool", {}).get("gilometer", {}), _About)
+        requirements = msgspec.convert(block.get("dependencies", []), tuple[str, ...])
+    except msgspec.ValidationError as error:
+        raise RequestError(f"{script}: in its [tool.gilometer] block: {error}") from error
+    helpers = (*sorted(folder.glob("_*.py")), *sorted(script.parent.glob("_*.py")))
+    return Workload(
+        name=script.relative_to(folder).with_suffix("").as_posix(),
+        path=script.relative_to(folder).as_posix(),
+        sha256=_sha256((script, *helpers)),
+        summary=about.summary,
+        dependencies=tuple(re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].lower() for name in requirements),
+        threaded=about.threaded,
+        sized=about.sized,
+    )
+
+
+def _inline_metadata(script: Path, text: str) -> dict[str, dict[str, object]]:
+    """The script's inline metadata as PEP 723 defines it; empty where it has none."""
+    match = _PEP723.search(text)
+    if match is None:
+        return {}
+    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in match["content"].splitlines(True))
+    try:
+        return tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{script}: its PEP 723 block is not TOML: {error}") from error
+
+
+def _sha256(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
+    """The workloads that a comma list names: full names, bare names or categories; all of them for None."""
+    if names is None:
+        return tuple(workloads)
+    chosen: dict[str, Workload] = {}
+    for name in split("--workloads", names):
+        found = [w for w in workloads if name in (w.name, w.category, w.name.rpartition("/")[2])]
+        if not found:
+            valid = {w.name for w in workloads} | {w.category for w in workloads}
+            raise RequestError(f'--workloads: there is no workload "{name}"{nearest(name, valid)}')
+        chosen |= {w.name: w for w in found}
+    return tuple(chosen.values())
+
+
+def split(option: str, text: str) -> list[str]:
+    """The items of a comma list.  RequestError where one is empty."""
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        full = ",".join(filter(None, items))
+        raise RequestError(f'{option}: "{text}" has an empty item' + (f'; did you mean "{full}"?' if full else ""))
+    return items
+
+
+def counts(option: str, text: str, available: int) -> tuple[int, ...]:
+    """A comma list of whole numbers from 1, in the order given, without repeats.
+
+    `available` (CPUs) serves only to name the nearest valid choice in the RequestError.
+    """
+    numbers = []
+    for item in split(option, text):
+        try:
+            number = int(item)
+        except ValueError:
+            words = dict(zip(("one", "two", "three", "four", "eight", "sixteen"), (1, 2, 3, 4, 8, 16), strict=True))
+            meant = words.get(item.lower(), available)
+            raise RequestError(f'{option}: "{item}" is not a whole number; did you mean {meant}?') from None
+        if number < 1:
+            raise RequestError(f"{option}: {number} is too small; the nearest valid choice is 1")
+        numbers.append(number)
+    return tuple(dict.fromkeys(numbers))
+
+
+def choose(option: str, text: str, valid: Iterable[str]) -> str:
+    """`text` if it is one of `valid`; RequestError naming the nearest otherwise."""
+    options = list(valid)
+    if text not in options:
+        raise RequestError(f'{option}: there is no "{text}"{nearest(text, options)}')
+    return text
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The end of an error sentence: what was probably meant, or what there is."""
+    options = sorted(valid)
+    close = difflib.get_close_matches(name, options, n=1, cutoff=0.4)
+    return f'; did you mean "{close[0]}"?' if close else f"; there are: {', '.join(options)}"

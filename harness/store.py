@@ -1,0 +1,123 @@
+"""The run directory: run.json, outcomes.jsonl, pyperf/, log/, index.html.
+
+Raw data is only ever appended; everything else can be made again from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from harness.errors import HostError, RequestError
+from harness.model import SCHEMA, BlockRecord, Calibration, JournalLine, Run
+
+RUN = "run.json"
+OUTCOMES = "outcomes.jsonl"
+
+_line = msgspec.json.Encoder()
+_lines = msgspec.json.Decoder(JournalLine)
+
+
+class _Schema(msgspec.Struct):
+    """The one field that every version of run.json has."""
+
+    schema: int
+
+
+class Journal:
+    """outcomes.jsonl, open for appending: what was written survives whatever happens next."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / OUTCOMES).open("ab")
+
+    def append(self, line: JournalLine) -> None:
+        """Write one line and hand it to the disk."""
+        try:
+            self._file.write(_line.encode(line) + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise HostError(
+                f"cannot write {self._file.name}: {error.strerror}",
+                hint="Everything up to here is kept; make room and resume with: inv bench --resume RUN",
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+
+
+def create(results: Path, run: Run) -> Path:
+    """Make the directory of a new run, with its run.json; the plan is on disk before the first block executes."""
+    directory = results / run.id
+    try:
+        (directory / "log").mkdir(parents=True)
+        (directory / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+    except OSError as error:
+        raise HostError(f"cannot write {directory}: {error.strerror}") from error
+    return directory
+
+
+def load(directory: Path) -> tuple[Run, tuple[JournalLine, ...]]:
+    """A run and its journal.
+
+    RequestError where there is no run, or one that is newer than this Gilometer.  An unfinished last line, as a full
+    disk or a power cut leaves it, is ignored; any other damage is an error that names the line.
+    """
+    return load_run(directory), load_journal(directory)
+
+
+def load_run(directory: Path) -> Run:
+    """run.json, decoded strictly."""
+    path = directory / RUN
+    try:
+        data = path.read_bytes()
+    except OSError:
+        raise RequestError(f"{directory} is not a run: it has no {RUN}", hint="Runs lie in results/.") from None
+    try:
+        schema = msgspec.json.decode(data, type=_Schema).schema
+        if schema > SCHEMA:
+            raise RequestError(
+                f"{path} has schema {schema}; this Gilometer reads up to {SCHEMA}", hint="Update Gilometer."
+            )
+        return msgspec.json.decode(data, type=Run)
+    except msgspec.MsgspecError as error:
+        raise RequestError(f"{path} is damaged: {error}") from error
+
+
+def load_journal(directory: Path) -> tuple[JournalLine, ...]:
+    """outcomes.jsonl, decoded strictly; empty where nothing was recorded yet."""
+    path = directory / OUTCOMES
+    if not path.exists():
+        return ()
+    complete, _, _ = path.read_bytes().rpartition(b"\n")
+    lines = []
+    for number, line in enumerate(complete.splitlines(), start=1):
+        try:
+            lines.append(_lines.decode(line))
+        except msgspec.MsgspecError as error:
+            raise RequestError(f"{path}, line {number}, is damaged: {error}") from error
+    return tuple(lines)
+
+
+def mend(directory: Path) -> None:
+    """Cut off an unfinished last line, so that a resumed run appends after a complete one."""
+    path = directory / OUTCOMES
+    if path.exists():
+        data = path.read_bytes()
+        if data and not data.endswith(b"\n"):
+            path.write_bytes(data[: data.rfind(b"\n") + 1])
+
+
+def recorded(journal: Iterable[JournalLine]) -> tuple[dict[str, int], frozenset[int]]:
+    """What is done: loops of each calibrated case, and indices of recorded blocks."""
+    loops = {line.case: line.loops for line in journal if isinstance(line, Calibration) and line.loops}
+    blocks = frozenset(line.index for line in journal if isinstance(line, BlockRecord))
+    return loops, blocks
