@@ -49,7 +49,7 @@ class DockerWorker:
 
     def __init__(
         self, client: docker.DockerClient, container: str, executable: str, argv: list[str], env: dict[str, str]
-    ):
+    ) -> None:
         self._api = client.api
         self._container = container
         self._executable = executable

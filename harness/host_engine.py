@@ -24,22 +24,32 @@ class HostWorker:
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         self._process = process
         self._log = log
+        self._said = ""
 
     def poll(self) -> int | None:
         """Exit status in the shell's convention, None while it lives."""
         status = self._process.poll()
-        return status if status is None or status >= 0 else 128 - status
+        if status is None:
+            return None
+        if not self._log.closed:
+            self._said = self._tail()
+            self._log.close()
+        return status if status >= 0 else 128 - status
 
     def output(self) -> str:
         """The end of its output so far."""
-        size = os.fstat(self._log.fileno()).st_size
-        return os.pread(self._log.fileno(), OUTPUT_BYTES, max(0, size - OUTPUT_BYTES)).decode(errors="replace")
+        return self._said if self._log.closed else self._tail()
 
     def kill(self) -> None:
         """Kill the process group."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self.poll()
+
+    def _tail(self) -> str:
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), OUTPUT_BYTES, max(0, size - OUTPUT_BYTES)).decode(errors="replace")
 
 
 class HostPlace:
@@ -65,6 +75,7 @@ class HostPlace:
                 start_new_session=True,
             )
         except OSError as error:
+            log.close()
             raise HostError(f"cannot start {self._prefix[-1]}: {error.strerror}") from error
         worker = HostWorker(process, log)
         self._workers.append(worker)

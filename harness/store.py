@@ -33,13 +33,14 @@ class Journal:
     """outcomes.jsonl, open for appending: what was written survives whatever happens next."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / OUTCOMES).open("ab")
+        self._file = (directory / OUTCOMES).open("ab", buffering=0)  # a full disk shows in append, not in close
 
     def append(self, line: JournalLine) -> None:
         """Write one line and hand it to the disk."""
         try:
-            self._file.write(_line.encode(line) + b"\n")
-            self._file.flush()
+            data = _line.encode(line) + b"\n"
+            while data:
+                data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise HostError(

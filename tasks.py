@@ -1,0 +1,181 @@
+"""Gilometer's tasks.  Each is a few lines over harness.session, which is imported only when a task executes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+_BENCH_HELP = {
+    "cores": "CPU-set sizes, such as 4,16; without it, one set of all CPUs this process may use",
+    "threads": "thread counts, such as 1,2,4; without it, the powers of two up to each set's size, and that size",
+    "builds": "interpreters to compare, the first is the baseline, such as 3.14,3.14t (see images/builds.toml)",
+    "workloads": "names or categories, such as pure_python,numeric/matrix; without it, all",
+    "profile": "quick, standard or rigorous: how much time for how much precision",
+    "engine": "docker, or host: plain processes, for machines without a container engine",
+    "optimize": "plain or pgo-lto, for builds from source",
+    "source": "a CPython tarball or git checkout (PATH or PATH@REF) to build from, instead of python.org's",
+    "resume": "a run directory whose remaining blocks are to be executed",
+    "skip_unavailable": "execute the sizes that fit this machine, instead of refusing when one does not",
+    "dry_run": "print the plan and an estimate of the time; touch nothing",
+    "seed": "makes the order of everything repeatable",
+    "blocks": "rounds over all workloads, instead of the profile's",
+    "timeout": "seconds of silence after which a worker is stopped",
+    "no_wait": "refuse, instead of waiting, while another run measures on this machine",
+    "json": "print the findings as JSON on stdout",
+}
+
+
+def verb(**options: Any) -> Callable[[Body], Body]:
+    """An Invoke task whose errors are one message and the right exit status."""
+
+    def decorate(body: Body) -> Body:
+        @functools.wraps(body)
+        def execute(context: Context, *args: Any, **kwargs: Any) -> None:
+            from harness.errors import GilometerError
+
+            try:
+                status = body(context, *args, **kwargs)
+            except GilometerError as error:
+                raise Exit(f"gilometer: {error}", code=error.status) from None
+            except KeyboardInterrupt:
+                raise Exit("gilometer: interrupted", code=130) from None
+            if status:
+                sys.exit(status)
+
+        return task(**options)(execute)  # type: ignore[return-value]
+
+    return decorate
+
+
+@verb(help={"source": _BENCH_HELP["source"]})
+def quickstart(_: Context, source: str | None = None) -> int:
+    """Everything at once: engine, images, a quick bench of every workload, and its report.
+
+    Example: inv quickstart
+    """
+    from harness import session
+
+    return session.bench(session.BenchOptions(source=source), set_up=True)
+
+
+@verb()
+def setup(_: Context) -> None:
+    """Engine, base image and images: find or make each, and say which.
+
+    Example: inv setup
+    """
+    from harness import session
+
+    session.setup()
+
+
+@verb(help={"json": "print as JSON on stdout"})
+def doctor(_: Context, json: bool = False) -> None:
+    """What this host can do: engine, CPUs, sources of noise, sources of interpreters.  Changes nothing.
+
+    Example: inv doctor
+    """
+    from harness import session
+
+    session.doctor(as_json=json)
+
+
+@verb(help={name: _BENCH_HELP[name] for name in ("builds", "optimize", "source")})
+def build(_: Context, builds: str | None = None, optimize: str = "plain", source: str | None = None) -> None:
+    """Build images only.
+
+    Example: inv build --builds 3.14,3.14t --optimize pgo-lto
+    """
+    from harness import session
+
+    session.build(session.BenchOptions(builds=builds, optimize=optimize, source=source))
+
+
+@verb(help=_BENCH_HELP)
+def bench(
+    _: Context,
+    cores: str | None = None,
+    threads: str | None = None,
+    builds: str | None = None,
+    workloads: str | None = None,
+    profile: str = "quick",
+    engine: str = "docker",
+    optimize: str = "plain",
+    source: str | None = None,
+    resume: str | None = None,
+    skip_unavailable: bool = False,
+    dry_run: bool = False,
+    seed: int | None = None,
+    blocks: int | None = None,
+    timeout: float = 120.0,
+    no_wait: bool = False,
+    json: bool = False,
+) -> int:
+    """Plan, execute, report.
+
+    Example: inv bench --cores 4,16 --builds 3.14,3.14t --workloads pure_python
+    """
+    from harness import session
+
+    options = session.BenchOptions(
+        cores=cores,
+        threads=threads,
+        builds=builds,
+        workloads=workloads,
+        profile=profile,
+        engine=engine,
+        optimize=optimize,
+        source=source,
+        skip_unavailable=skip_unavailable,
+        seed=seed,
+        blocks=blocks,
+        timeout=timeout,
+        wait=not no_wait,
+    )
+    if dry_run:
+        session.dry_run(options)
+        return 0
+    if resume:
+        return session.resume(resume, options, as_json=json)
+    return session.bench(options, as_json=json)
+
+
+@verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})
+def report(_: Context, run: str, json: bool = False) -> None:
+    """Write a run's pages again from its raw data.
+
+    Example: inv report results/20260314-101500-3.14-3.14t
+    """
+    from harness import session
+
+    session.report(run, as_json=json)
+
+
+@verb(help={"only": "unit, integration or browser", "k": "passed to pytest"})
+def test(_: Context, only: str | None = None, k: str | None = None) -> int:
+    """Execute the whole test suite, after everything it needs was set up.
+
+    Example: inv test --only unit
+    """
+    from harness import workshop
+
+    return workshop.test(only, k)
+
+
+@verb(help={"fix": "mend what can be mended automatically"})
+def lint(_: Context, fix: bool = False) -> int:
+    """ruff and mypy.
+
+    Example: inv lint --fix
+    """
+    from harness import workshop
+
+    return workshop.lint(fix=fix)

@@ -1,0 +1,58 @@
+"""Small workloads that behave, and misbehave, on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HEAD = """\
+# /// script
+# dependencies = []
+# [tool.gilometer]
+# summary = "A toy."
+# threaded = {threaded}
+# ///
+import os, signal, socket, sys, time
+import pyperf
+
+if "--threads" in sys.argv:
+    place = sys.argv.index("--threads")
+    threads = int(sys.argv[place + 1])
+    del sys.argv[place : place + 4]
+turns = 0
+
+def work(loops):
+    global turns
+    turns += 1
+    began = time.perf_counter()
+    for _ in range(loops):
+        sum(i * i for i in range(2000))
+    value = time.perf_counter() - began
+    {after}
+    return value
+
+pyperf.Runner().bench_time_func("toy", work)
+"""
+
+# A calibrating worker takes few turns with one loop, so misbehaviour that waits for the lockstep hook spares it.
+_MEASURED = 'if "--hook=lockstep" in sys.argv and turns == 3: '
+
+TOYS = {
+    "good": "pass",
+    "wrong": _MEASURED + 'print("wrong answer: expected 4, got 5", file=sys.stderr); sys.exit(65)',
+    "raises": _MEASURED + 'raise ZeroDivisionError("a toy that divides by zero")',
+    "killed": _MEASURED + "os.kill(os.getpid(), signal.SIGKILL)",
+    "endless": _MEASURED + "time.sleep(3600)",
+    "busy": _MEASURED + "exec('while True: pass')",
+    "fills": _MEASURED + 'open("/tmp/much", "wb").write(b"x" * (1 << 30))',
+    "chatty": _MEASURED + 'print("y" * (8 << 20))',
+    "never_calibrates": 'raise RuntimeError("broken from the start")',
+}
+
+
+def write_toys(folder: Path, *names: str, threaded: bool = False) -> Path:
+    """A workloads folder with the toys named, in the category "toy"."""
+    (folder / "toy").mkdir(parents=True)
+    for name in names:
+        text = _HEAD.format(after=TOYS[name], threaded=str(threaded).lower())
+        (folder / "toy" / f"{name}.py").write_text(text)
+    return folder

@@ -1,0 +1,165 @@
+"""Execution on the host engine, with real pyperf workers: every way a worker can end becomes an outcome."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import plan, samples, specs
+from harness.execution import Execution
+from harness.host_engine import HostEngine
+from harness.model import (
+    BlockRecord,
+    Build,
+    BuildFacts,
+    Calibration,
+    Failure,
+    JournalLine,
+    Optimize,
+    Plan,
+    Reason,
+    Sample,
+    Source,
+)
+from harness.workbench import workbench
+from tests.toys import write_toys
+
+
+def facts(name: str) -> BuildFacts:
+    """This very interpreter as a build."""
+    build = Build(
+        name=name,
+        series="3",
+        free_threaded=False,
+        source=Source.HOST,
+        optimize=Optimize.PACKAGED,
+        executable=sys.executable,
+    )
+    return BuildFacts(
+        build=build,
+        release="3",
+        version=sys.version,
+        free_threaded=False,
+        gil_enabled=True,
+        executable=sys.executable,
+        compiler="",
+        configure="",
+        optimize="",
+        link="",
+        libc="",
+        machine="",
+        packages={},
+        image="",
+        base="",
+        recipe="",
+        origin="",
+    )
+
+
+def make_plan(folder: Path, blocks: int = 1, timeout: float = 20.0) -> Plan:
+    request = plan.Request(
+        builds=("a", "b"),
+        workloads=specs.load_workloads(folder),
+        cpu_sets=((0,),),
+        blocks=blocks,
+        timeout_seconds=timeout,
+    )
+    return plan.make_plan(request, {})
+
+
+def execute(folder: Path, the_plan: Plan, *, done: tuple[int, ...] = ()) -> list[JournalLine]:
+    builds = {"a": facts("a"), "b": facts("b")}
+    with workbench(folder) as bench:
+        return list(Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=done))
+
+
+def outcomes(lines: list[JournalLine]) -> list[Sample | Failure]:
+    return [outcome for line in lines if isinstance(line, BlockRecord) for outcome in line.outcomes]
+
+
+def test_a_block_gives_one_sample_per_build_with_equal_loops(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    the_plan = make_plan(folder, blocks=2)
+    lines = execute(folder, the_plan)
+    assert isinstance(lines[0], Calibration)
+    found = [outcome for outcome in outcomes(lines) if isinstance(outcome, Sample)]
+    assert len(found) == 4
+    assert {sample.loops for sample in found} == {lines[0].loops}
+    assert all(len(sample.values) == the_plan.values for sample in found)
+    assert all(len(sample.turns) == the_plan.warmups + the_plan.values for sample in found)
+    assert all(sample.evidence.cpus_allowed == (0,) for sample in found)
+
+
+def test_turns_of_a_block_never_overlap(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    found = outcomes(execute(folder, make_plan(folder)))
+    turns = sorted(
+        turn
+        for sample in found
+        if isinstance(sample, Sample)
+        for turn in ((t.granted, t.returned) for t in sample.turns)
+    )
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(turns))
+
+
+@pytest.mark.parametrize(
+    ("toy", "reason", "said"),
+    [
+        ("wrong", Reason.WRONG_ANSWER, "expected 4, got 5"),
+        ("raises", Reason.CRASHED, "a toy that divides by zero"),
+        ("killed", Reason.KILLED, "SIGKILL"),
+    ],
+)
+def test_a_worker_that_ends_badly_is_a_failure_with_its_reason(
+    tmp_path: Path, toy: str, reason: Reason, said: str
+) -> None:
+    folder = write_toys(tmp_path / "w", toy, "good")
+    found = outcomes(execute(folder, make_plan(folder)))
+    failures = [outcome for outcome in found if isinstance(outcome, Failure)]
+    assert {failure.reason for failure in failures} == {reason}
+    assert all(said in failure.message for failure in failures)
+    assert len(failures) == len(found) - len(failures) == 2, "the other workload is complete"
+
+
+@pytest.mark.parametrize("toy", ["endless", "busy"])
+def test_a_worker_that_never_ends_is_stopped(tmp_path: Path, toy: str) -> None:
+    folder = write_toys(tmp_path / "w", toy)
+    found = outcomes(execute(folder, make_plan(folder, timeout=1.5)))
+    assert [outcome.reason for outcome in found if isinstance(outcome, Failure)] == [Reason.TIMED_OUT] * 2
+
+
+def test_a_case_that_cannot_be_calibrated_fails_once_and_is_not_tried_again(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "never_calibrates")
+    lines = execute(folder, make_plan(folder, blocks=3))
+    calibrations = [line for line in lines if isinstance(line, Calibration)]
+    assert len(calibrations) == 1
+    assert calibrations[0].failure is not None
+    assert "broken from the start" in calibrations[0].failure.message
+    assert len(outcomes(lines)) == 6
+    assert all(isinstance(outcome, Failure) for outcome in outcomes(lines))
+
+
+def test_recorded_blocks_are_not_executed_again(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    lines = execute(folder, make_plan(folder, blocks=3), done=(0, 2))
+    assert [line.index for line in lines if isinstance(line, BlockRecord)] == [1]
+
+
+def test_megabytes_of_output_are_cut_and_harmless(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "chatty")
+    found = outcomes(execute(folder, make_plan(folder)))
+    assert all(isinstance(outcome, Sample) for outcome in found)
+
+
+def test_samples_load_in_pyperf(tmp_path: Path) -> None:
+    import pyperf
+
+    folder = write_toys(tmp_path / "w", "good")
+    found = [o for o in outcomes(execute(folder, make_plan(folder, blocks=2))) if isinstance(o, Sample)]
+    samples.write_pyperf(tmp_path / "pyperf" / "a.json", [sample for sample in found if sample.build == "a"])
+    (benchmark,) = pyperf.BenchmarkSuite.load(str(tmp_path / "pyperf" / "a.json")).get_benchmarks()
+    assert benchmark.get_name() == "toy/good threads=1 cpus=0"
+    assert list(benchmark.get_values()) == [value for s in found if s.build == "a" for value in s.values]

@@ -1,0 +1,96 @@
+"""The house has floors: a room imports only from lower ones, and each outside library has its one room."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FLOORS = {
+    1: {"model", "errors", "progress", "stats", "planning", "ranks"},
+    2: {"builds", "engine", "host", "lock", "lockstep", "plan", "samples", "specs", "store", "workbench"},
+    3: {
+        "docker_client",
+        "docker_engine",
+        "docker_images",
+        "doctor",
+        "execution",
+        "host_engine",
+        "images",
+        "provision",
+        "screen",
+        "sources",
+    },
+    4: {"session", "workshop"},
+}
+SIDEWAYS = {  # arrows within a floor, each for its reason
+    ("execution", "lockstep"),
+}
+LIBRARIES = {
+    "altair": {"reports.charts"},
+    "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
+    "invoke": {"tasks"},
+    "jinja2": {"reports.page"},
+    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "reports.analysis"},
+    "pandas": {"reports.analysis"},
+    "pyperf": {"harness.samples"},
+    "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
+    "rich": {"harness.screen"},
+    "scipy": {"harness.stats", "harness.planning", "harness.ranks"},
+    "vl_convert": {"reports.charts"},
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """Modules that a file imports, `from harness import x` counted as harness.x."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found |= {name.name for name in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                found |= {f"{module}.{name.name}" for name in names} if module in ("harness", "reports") else {module}
+    return found
+
+
+def _rooms() -> list[tuple[str, Path]]:
+    folders = (ROOT / "harness", ROOT / "reports")
+    rooms = [(f"{f.name}.{p.stem}", p) for f in folders for p in sorted(f.glob("*.py")) if p.stem != "__init__"]
+    return [*rooms, ("tasks", ROOT / "tasks.py")]
+
+
+def _floor(room: str) -> int:
+    (floor,) = [floor for floor, rooms in FLOORS.items() if room in rooms]
+    return floor
+
+
+@pytest.mark.parametrize(("name", "path"), _rooms(), ids=lambda value: value if isinstance(value, str) else "")
+def test_a_room_imports_from_lower_floors_only(name: str, path: Path) -> None:
+    wing, _, room = name.rpartition(".")
+    for imported in _imports(path):
+        other_wing, _, rest = imported.partition(".")
+        other = rest.partition(".")[0]
+        if other_wing == "reports":
+            assert wing == "reports" or room == "session", f"{name} imports {imported}"
+        if other_wing == "harness" and other and other != "__version__":
+            if wing == "reports":
+                assert _floor(other) == 1 or other == "store", f"{name} imports {imported}"
+            elif wing == "harness":
+                allowed = _floor(other) < _floor(room) or (room, other) in SIDEWAYS
+                assert allowed, f"{name} (floor {_floor(room)}) imports {imported} (floor {_floor(other)})"
+
+
+@pytest.mark.parametrize(("name", "path"), _rooms(), ids=lambda value: value if isinstance(value, str) else "")
+def test_an_outside_library_has_its_one_room(name: str, path: Path) -> None:
+    for imported in _imports(path):
+        library = imported.partition(".")[0]
+        assert name in LIBRARIES.get(library, {name}), f"{name} imports {library}"
+
+
+@pytest.mark.parametrize("folder", ["images", "workloads"])
+def test_files_inside_a_container_never_import_the_harness(folder: str) -> None:
+    for path in (ROOT / folder).rglob("*.py"):
+        assert not any(name.partition(".")[0] in ("harness", "reports") for name in _imports(path)), path

@@ -1,0 +1,142 @@
+"""Turns: one worker at a time, none waits for a dead one, none starts before all are ready."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.lockstep import Lockstep, Track
+
+
+@dataclass
+class Player:
+    """A worker's side of the protocol, in a thread."""
+
+    seat: str
+    path: Path
+    log: list[tuple[str, str]]
+    warmups: int = 1
+    values: int = 3
+    dies_before: int | None = None
+    falls_silent_before: int | None = None
+    late: float = 0.0
+    connects: bool = True
+    killed: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        threading.Thread(target=self._play, daemon=True).start()
+
+    def _play(self) -> None:
+        time.sleep(self.late)
+        if self.connects:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as harness:
+                harness.connect(str(self.path))
+                harness.sendall(self.seat.encode() + b"\n")
+                self._take_turns(harness)
+        self.ended.set()
+
+    def _take_turns(self, harness: socket.socket) -> None:
+        turn = 0
+        for phase in (self.warmups, self.values):
+            for _ in range(phase):
+                if turn == self.dies_before:
+                    return
+                if turn == self.falls_silent_before:
+                    self.killed.wait(10)
+                    return
+                harness.sendall(b"?")
+                if harness.recv(1) != b"!":
+                    return
+                self.log.append((self.seat, "begins"))
+                time.sleep(0.002)
+                self.log.append((self.seat, "ends"))
+                turn += 1
+            harness.sendall(b"=")
+            harness.recv(1)
+        self.log.append((self.seat, "free"))
+
+    def poll(self) -> int | None:
+        return 0 if self.ended.is_set() else None
+
+    def output(self) -> str:
+        return ""
+
+    def kill(self) -> None:
+        self.killed.set()
+
+
+Table = tuple[dict[str, Track], list[tuple[str, str]], dict[str, Player]]
+
+
+def play(tmp_path: Path, *make: Callable[[Path, list[tuple[str, str]]], Player], timeout: float = 5.0) -> Table:
+    log: list[tuple[str, str]] = []
+    with Lockstep(tmp_path) as table:
+        players = {player.seat: player for player in (one(table.path, log) for one in make)}
+        for player in players.values():
+            player.start()
+        tracks = table.take_turns(players, list(players), turns=4, timeout=timeout)
+        for player in players.values():
+            player.ended.wait(5)
+    return tracks, log, players
+
+
+def test_one_worker_at_a_time_and_every_second_turn_backwards(tmp_path: Path) -> None:
+    tracks, log, _ = play(tmp_path, lambda p, g: Player("a", p, g), lambda p, g: Player("b", p, g))
+    turns = [seat for seat, what in log if what == "begins"]
+    assert turns == ["a", "b", "b", "a", "a", "b", "b", "a"]
+    for (seat, what), (next_seat, next_what) in zip(log[:-2:2], log[1:-2:2], strict=True):
+        assert (seat, what, next_what) == (next_seat, "begins", "ends")
+    assert [len(track.turns) for track in tracks.values()] == [4, 4]
+
+
+def test_nobody_is_free_to_end_before_all_have_had_their_turns(tmp_path: Path) -> None:
+    _, log, _ = play(tmp_path, lambda p, g: Player("a", p, g), lambda p, g: Player("b", p, g))
+    assert {what for _, what in log[-2:]} == {"free"}
+
+
+def test_no_turn_is_given_before_the_last_worker_is_ready(tmp_path: Path) -> None:
+    tracks, log, _ = play(tmp_path, lambda p, g: Player("a", p, g), lambda p, g: Player("b", p, g, late=0.3))
+    assert tracks["a"].turns[0].granted >= 0.3
+    assert len([1 for seat, what in log if (seat, what) == ("b", "begins")]) == 4
+
+
+def test_a_worker_that_dies_leaves_the_others_their_turns(tmp_path: Path) -> None:
+    tracks, _, players = play(tmp_path, lambda p, g: Player("a", p, g, dies_before=2), lambda p, g: Player("b", p, g))
+    assert len(tracks["a"].turns) < 4
+    assert len(tracks["b"].turns) == 4
+    assert not tracks["a"].silent
+    assert not players["a"].killed.is_set()
+
+
+def test_a_silent_worker_is_killed_and_the_others_go_on(tmp_path: Path) -> None:
+    tracks, _, players = play(
+        tmp_path,
+        lambda p, g: Player("a", p, g, falls_silent_before=2),
+        lambda p, g: Player("b", p, g),
+        timeout=0.3,
+    )
+    assert tracks["a"].silent
+    assert players["a"].killed.is_set()
+    assert len(tracks["b"].turns) == 4
+
+
+def test_a_worker_that_ends_without_a_word_is_not_waited_for(tmp_path: Path) -> None:
+    tracks, _, _ = play(tmp_path, lambda p, g: Player("a", p, g, connects=False), lambda p, g: Player("b", p, g))
+    assert tracks["a"].turns == []
+    assert not tracks["a"].silent
+    assert len(tracks["b"].turns) == 4
+
+
+def test_a_worker_that_lives_but_never_gets_ready_is_killed(tmp_path: Path) -> None:
+    tracks, _, players = play(
+        tmp_path, lambda p, g: Player("a", p, g, late=2.0), lambda p, g: Player("b", p, g), timeout=0.3
+    )
+    assert tracks["a"].silent
+    assert players["a"].killed.is_set()
+    assert len(tracks["b"].turns) == 4

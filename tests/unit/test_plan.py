@@ -1,0 +1,100 @@
+"""The plan is a pure function of the request."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from harness.errors import RequestError
+from harness.model import Profile, Size, Workload
+from harness.plan import EFFORTS, Request, estimate_seconds, make_plan, turn_order
+
+
+def workload(name: str, *, threaded: bool = True, needs: tuple[str, ...] = ()) -> Workload:
+    return Workload(name=name, path=f"{name}.py", sha256="", threaded=threaded, dependencies=needs)
+
+
+PURE = workload("pure/loop")
+SINGLE = workload("pure/single", threaded=False)
+PARSER = workload("web/lxml", needs=("lxml",))
+
+
+def request(*workloads: Workload, cpus: int = 4, threads: tuple[int, ...] | None = None, seed: int = 1) -> Request:
+    return Request(
+        builds=("gil", "free"), workloads=workloads, cpu_sets=(tuple(range(cpus)),), threads=threads, seed=seed
+    )
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (6, [1, 2, 4, 6])])
+def test_thread_counts_are_the_powers_of_two_and_the_size_of_the_set(cpus: int, threads: list[int]) -> None:
+    assert [case.threads for case in make_plan(request(PURE, cpus=cpus), {}).cases] == threads
+
+
+def test_thread_counts_can_be_named() -> None:
+    assert [case.threads for case in make_plan(request(PURE, threads=(3, 8)), {}).cases] == [3, 8]
+
+
+def test_a_workload_without_threads_has_one_case() -> None:
+    assert [case.threads for case in make_plan(request(SINGLE), {}).cases] == [1]
+
+
+def test_case_ids_are_readable_and_distinct() -> None:
+    plan = make_plan(request(PURE, SINGLE), {})
+    assert plan.cases[0].id == "pure/loop threads=1 cpus=0-3"
+    assert len({case.id for case in plan.cases}) == len(plan.cases)
+
+
+def test_rounds_are_outermost() -> None:
+    plan = make_plan(request(PURE, SINGLE), {})
+    names = [block.workload for block in plan.blocks]
+    rounds = [names[start : start + 2] for start in range(0, len(names), 2)]
+    assert len(rounds) == EFFORTS[Profile.QUICK].blocks
+    assert all(sorted(one) == ["pure/loop", "pure/single"] for one in rounds)
+    assert len({tuple(one) for one in rounds}) == 2, "the order within rounds is shuffled"
+
+
+def test_the_home_cpu_rotates_through_the_set() -> None:
+    homes = Counter(block.home for block in make_plan(request(SINGLE, cpus=2), {}).blocks)
+    assert homes == {0: 5, 1: 5}
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another_order() -> None:
+    assert make_plan(request(PURE, SINGLE), {}) == make_plan(request(PURE, SINGLE), {})
+    assert make_plan(request(PURE, SINGLE), {}).blocks != make_plan(request(PURE, SINGLE, seed=2), {}).blocks
+
+
+def test_hash_seeds_all_have_the_same_length() -> None:
+    assert {len(str(block.hash_seed)) for block in make_plan(request(PURE), {}).blocks} == {10}
+
+
+def test_a_workload_that_one_build_cannot_execute_is_skipped_with_the_reason() -> None:
+    plan = make_plan(request(PURE, PARSER), {"gil": frozenset({"lxml"}), "free": frozenset()})
+    assert {case.workload for case in plan.cases} == {"pure/loop"}
+    assert {skip.reason for skip in plan.skipped} == {"free has no lxml"}
+    assert len(plan.skipped) == 3
+    assert [w.name for w in plan.workloads] == ["pure/loop"]
+
+
+def test_nothing_left_to_measure_is_an_error() -> None:
+    with pytest.raises(RequestError, match="gil has no lxml"):
+        make_plan(request(PARSER), {"gil": frozenset()})
+
+
+def test_builds_of_a_case_are_neighbours_in_every_turn() -> None:
+    plan = make_plan(request(PURE), {})
+    orders = set()
+    for block in plan.blocks:
+        order = turn_order(block, plan.builds)
+        assert sorted(order) == sorted((case, build) for case in block.cases for build in plan.builds)
+        assert all(order[i][0] == order[i + 1][0] for i in range(0, len(order), 2))
+        orders.add(order)
+    assert len(orders) > 1
+
+
+def test_only_the_quick_profile_scales_down() -> None:
+    assert [EFFORTS[profile].size for profile in Profile] == [Size.QUICK, Size.FULL, Size.FULL]
+
+
+def test_more_blocks_take_longer() -> None:
+    assert estimate_seconds(make_plan(request(PURE, SINGLE), {})) > estimate_seconds(make_plan(request(SINGLE), {}))
