@@ -113,9 +113,9 @@ def bench(
     resume: str | None = None,
     skip_unavailable: bool = False,
     dry_run: bool = False,
-    seed: int | None = None,
-    blocks: int | None = None,
-    timeout: float = 120.0,
+    seed: str | None = None,
+    blocks: str | None = None,
+    timeout: str = "120",
     no_wait: bool = False,
     json: bool = False,
 ) -> int:

@@ -11,14 +11,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import docker
 from docker.types import Ulimit
 
-from harness.docker_client import LABEL, engine_errors
-from harness.engine import OUTPUT_BYTES, Worker
+from harness.docker_client import LABEL, Connection, engine_errors
+from harness.engine import OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
 from harness.workbench import Workbench
@@ -92,8 +92,8 @@ class DockerWorker:
 class DockerPlace:
     """A waiting container."""
 
-    tools = _TOOLS
-    exchange = _EXCHANGE
+    tools: PurePath = _TOOLS
+    exchange: PurePath = _EXCHANGE
 
     def __init__(self, client: docker.DockerClient, container: Any, executable: str) -> None:
         self._client = client
@@ -104,13 +104,6 @@ class DockerPlace:
         """Start a worker with one exec."""
         return DockerWorker(self._client, self._container.id, self._executable, argv, env)
 
-    def throttled_periods(self) -> int | None:
-        """`nr_throttled` of the container's cgroup since it started, as the engine counts it."""
-        with engine_errors():
-            stats = self._client.api.stats(self._container.id, stream=False, one_shot=True)
-        periods = stats.get("cpu_stats", {}).get("throttling_data", {}).get("throttled_periods")
-        return None if periods is None else int(periods)
-
     def clear(self) -> None:
         """Restart the container: every process in it dies, whatever it did to hide."""
         with engine_errors():
@@ -120,24 +113,21 @@ class DockerPlace:
 class DockerEngine:
     """Docker, or Podman behind Docker's API."""
 
-    def __init__(self, client: docker.DockerClient, bench: Workbench) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, bench: Workbench) -> None:
+        self._client = connection.client
+        self._name = connection.name
         self._bench = bench
 
     def facts(self) -> EngineFacts:
         """What a report must say of this engine."""
-        with engine_errors():
-            version = self._client.version()
-        components = [component.get("Name", "") for component in version.get("Components") or ()]
-        name = "Podman" if any("Podman" in component for component in components) else "Docker"
         return EngineFacts(
             kind="docker",
-            version=f"{name} {version.get('Version', 'of unknown version')}",
+            version=self._name,
             isolation="Containers: pinned CPU set, no network, read-only, no capabilities, not root.",
         )
 
     @contextmanager
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[DockerPlace]:
+    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""
         with engine_errors():
             container = self._client.containers.create(

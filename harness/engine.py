@@ -40,9 +40,6 @@ class Place(Protocol):
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         """Start the build's interpreter with `argv`, its arguments, and nothing but `env` in its environment."""
 
-    def throttled_periods(self) -> int | None:
-        """Periods in which this place was throttled since it was opened; None where that cannot be read."""
-
     def clear(self) -> None:
         """Kill every process that was started here and still lives; the place can be used again."""
 

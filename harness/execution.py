@@ -197,7 +197,6 @@ class Execution:
 
     def _take_turns(self, block: Block, wanted: list[tuple[str, str]]) -> list[Outcome]:
         places = {build: self._places.get(self._by_name[build], block.cpus) for _, build in wanted}
-        throttled = {build: place.throttled_periods() for build, place in places.items()}
         began = time.monotonic()
         seats: dict[str, _Seat] = {}
         try:
@@ -215,11 +214,7 @@ class Execution:
                 )
             statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
             self.worker_seconds += time.monotonic() - began
-            outcomes: list[Outcome] = []
-            for name, seat in seats.items():
-                before, after = throttled[seat.build.build.name], seat.place.throttled_periods()
-                periods = None if before is None or after is None else after - before
-                outcomes.append(self._outcome(seat, tracks[name], statuses[name], periods))
+            outcomes = [self._outcome(seat, tracks[name], statuses[name]) for name, seat in seats.items()]
         except BaseException:
             with suppress(HostError):
                 for seat in seats.values():
@@ -263,7 +258,7 @@ class Execution:
             time.sleep(_POLL_SECONDS)
         return status
 
-    def _outcome(self, seat: _Seat, track: Track, status: int | None, throttled_periods: int | None) -> Outcome:
+    def _outcome(self, seat: _Seat, track: Track, status: int | None) -> Outcome:
         if track.silent or status != 0:
             return _failed(seat, None if track.silent else status, self._plan.timeout_seconds)
         try:
@@ -272,7 +267,6 @@ class Execution:
                 case=seat.case.id,
                 build=seat.build.build.name,
                 turns=tuple(track.turns),
-                throttled_periods=throttled_periods,
             )
         except MeasurementError as error:
             return _failure(seat, Reason.UNREADABLE, error.message)

@@ -10,9 +10,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import PurePath
 from typing import IO
 
-from harness.engine import OUTPUT_BYTES, Worker
+from harness.engine import OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
 from harness.workbench import Workbench
@@ -56,8 +57,8 @@ class HostPlace:
     """Processes bound to a CPU set by their affinity mask."""
 
     def __init__(self, bench: Workbench, executable: str, cpus: tuple[int, ...]) -> None:
-        self.tools = bench.tools
-        self.exchange = bench.exchange
+        self.tools: PurePath = bench.tools
+        self.exchange: PurePath = bench.exchange
         self._prefix = ["taskset", "--cpu-list", cpu_list(cpus), executable]
         self._workers: list[HostWorker] = []
 
@@ -81,10 +82,6 @@ class HostPlace:
         self._workers.append(worker)
         return worker
 
-    def throttled_periods(self) -> int | None:
-        """Not known: the process shares its cgroup with others."""
-        return None
-
     def clear(self) -> None:
         """Kill what still lives and forget the rest."""
         for worker in self._workers:
@@ -107,7 +104,7 @@ class HostEngine:
         )
 
     @contextmanager
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[HostPlace]:
+    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A place on `cpus`; its processes are gone at the end."""
         place = HostPlace(self._bench, build.executable, cpus)
         try:

@@ -50,16 +50,17 @@ def read_loops(path: Path) -> int:
     return int(_read(path).get_metadata()["calibrate_loops"])
 
 
-def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...], throttled_periods: int | None) -> Sample:
+def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...]) -> Sample:
     """The sample in a worker's file.  MeasurementError where the file is not what a worker of ours writes."""
     run = _read(path)
     metadata = dict(run.get_metadata())
     try:
         gil = metadata.get(f"{_EVIDENCE}gil_enabled")
+        throttled = metadata.get(f"{_EVIDENCE}throttled_periods")
         evidence = Evidence(
             gil_enabled=None if gil is None else bool(gil),
             cpus_allowed=parse_cpu_list(str(metadata[f"{_EVIDENCE}cpus_allowed"])),
-            throttled_periods=throttled_periods,
+            throttled_periods=None if throttled is None else int(throttled),
             involuntary_switches=int(metadata[f"{_EVIDENCE}involuntary_switches"]),
             max_rss=int(metadata[f"{_EVIDENCE}max_rss"]),
         )

@@ -62,9 +62,9 @@ class BenchOptions:
     optimize: str = Optimize.PLAIN
     source: str | None = None
     skip_unavailable: bool = False
-    seed: int | None = None
-    blocks: int | None = None
-    timeout: float = 120.0
+    seed: str | None = None
+    blocks: str | None = None
+    timeout: str = "120"
     wait: bool = True
 
 
@@ -225,15 +225,15 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
 
 def _explain(directory: Path, *, as_json: bool) -> None:
     """The page, and its verdict on the terminal."""
-    from reports import page
+    from reports import page, summary
     from reports.analysis import analyse
 
     findings = analyse(*store.load(directory))
     path = page.write(directory, findings)
     if as_json:
-        print(json.dumps(page.as_dict(findings), indent=1))
+        print(json.dumps(summary.data(findings), indent=1))
     else:
-        print(page.summary(findings))
+        print(summary.text(findings))
         print(f"\nReport: {path}")
 
 
@@ -282,10 +282,6 @@ def _request(options: BenchOptions, builds: tuple[str, ...]) -> Request:
     profile = Profile(specs.choose("--profile", options.profile, list(Profile)))
     specs.choose("--engine", options.engine, _ENGINES)
     specs.choose("--optimize", options.optimize, [Optimize.PLAIN, Optimize.PGO_LTO])
-    if options.blocks is not None and options.blocks < 1:
-        raise RequestError(f"--blocks: {options.blocks} is too small; the nearest valid choice is 1")
-    if options.timeout <= 0:
-        raise RequestError(f"--timeout: {options.timeout:g} is not a positive number of seconds")
     topology = host.read_topology()
     available = len(topology.allowed)
     workloads = specs.select_workloads(options.workloads, specs.load_workloads(WORKLOADS))
@@ -294,7 +290,7 @@ def _request(options: BenchOptions, builds: tuple[str, ...]) -> Request:
     fitting = tuple(size for size in sizes if size <= available)
     if len(fitting) < len(sizes) and not (options.skip_unavailable and fitting):
         raise HostError(
-            f"--cores {options.cores}: this machine has {available} CPUs, "
+            f"--cores {options.cores}: this machine has {available} CPU{'s' * (available > 1)}, "
             f"so {', '.join(str(size) for size in sizes if size > available)} cannot be had",
             hint=f"--skip-unavailable runs the sizes that fit ({', '.join(map(str, fitting))})"
             if fitting
@@ -306,9 +302,9 @@ def _request(options: BenchOptions, builds: tuple[str, ...]) -> Request:
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in fitting),
         threads=threads,
         profile=profile,
-        blocks=options.blocks,
-        seed=secrets.randbelow(2**32) if options.seed is None else options.seed,
-        timeout_seconds=options.timeout,
+        blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
+        seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
+        timeout_seconds=specs.whole_number("--timeout", options.timeout),
     )
 
 
@@ -354,10 +350,10 @@ def _open_engine(kind: str, bench_: Workbench, screen: Screen) -> Engine:
         from harness.host_engine import HostEngine
 
         return HostEngine(bench_)
-    from harness.docker_client import connect
+    from harness.docker_client import find
     from harness.docker_engine import DockerEngine
 
-    engine = DockerEngine(connect(), bench_)
+    engine = DockerEngine(find(), bench_)
     if removed := engine.remove_left_behind():
         screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
     return engine
@@ -386,6 +382,8 @@ def _find_run(name: str) -> Path:
     for candidate in (Path(name), RESULTS / name):
         if (candidate / store.RUN).exists():
             return candidate
+    if name.startswith("-"):
+        raise RequestError(f"expected a run, got {name}", hint="Help on a task: inv --help TASK")
     runs = [path.name for path in RESULTS.glob("*") if (path / store.RUN).exists()]
     if not runs:
         raise RequestError(f"there is no run {name}, nor any other in {_show(RESULTS)}")
@@ -408,7 +406,7 @@ def _command(options: BenchOptions, plan: Plan) -> str:
         words += ["--workloads", options.workloads]
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
     if options.blocks:
-        words += ["--blocks", str(options.blocks)]
+        words += ["--blocks", options.blocks]
     if options.engine != "docker":
         words += ["--engine", options.engine]
     if options.optimize != Optimize.PLAIN:

@@ -14,6 +14,8 @@ import msgspec
 from harness.errors import RequestError
 from harness.model import Workload
 
+_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
+
 _PEP723 = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -98,18 +100,20 @@ def counts(option: str, text: str, available: int) -> tuple[int, ...]:
 
     `available` (CPUs) serves only to name the nearest valid choice in the RequestError.
     """
-    numbers = []
-    for item in split(option, text):
-        try:
-            number = int(item)
-        except ValueError:
-            words = dict(zip(("one", "two", "three", "four", "eight", "sixteen"), (1, 2, 3, 4, 8, 16), strict=True))
-            meant = words.get(item.lower(), available)
-            raise RequestError(f'{option}: "{item}" is not a whole number; did you mean {meant}?') from None
-        if number < 1:
-            raise RequestError(f"{option}: {number} is too small; the nearest valid choice is 1")
-        numbers.append(number)
-    return tuple(dict.fromkeys(numbers))
+    return tuple(dict.fromkeys(whole_number(option, item, meant=available) for item in split(option, text)))
+
+
+def whole_number(option: str, text: str, *, least: int = 1, meant: int | None = None) -> int:
+    """One whole number from `least`.  RequestError names the nearest valid choice, or `meant` where there is none."""
+    try:
+        number = int(text)
+    except ValueError:
+        guess = _WORDS.get(text.lower(), meant)
+        suggestion = "" if guess is None else f"; did you mean {guess}?"
+        raise RequestError(f'{option}: "{text}" is not a whole number{suggestion}') from None
+    if number < least:
+        raise RequestError(f"{option}: {number} is too small; the nearest valid choice is {least}")
+    return number
 
 
 def choose(option: str, text: str, valid: Iterable[str]) -> str:

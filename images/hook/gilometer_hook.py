@@ -20,12 +20,17 @@ import sys
 from pyperf._hooks import HookBase
 
 _harness = None
+_throttled_before = None
+
+# Where a container finds its own cgroup: version 2, and version 1.
+_CPU_STAT = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 
 
 def _connect():
     """One connection per process: pyperf makes a hook for the warm-ups and another one for the values."""
-    global _harness
+    global _harness, _throttled_before
     if _harness is None:
+        _throttled_before = _throttled_periods()
         _harness = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         _harness.connect(os.environ["GILOMETER_SOCKET"])
         _harness.sendall(os.environ["GILOMETER_SEAT"].encode() + b"\n")
@@ -55,6 +60,19 @@ class Lockstep(HookBase):
         metadata.update(_evidence())
 
 
+def _throttled_periods():
+    """Scheduler periods in which this process's cgroup was throttled; None where there is no such count."""
+    for path in _CPU_STAT:
+        try:
+            with open(path) as lines:
+                counts = dict(line.split() for line in lines)
+        except OSError:
+            continue
+        if "nr_throttled" in counts:
+            return int(counts["nr_throttled"])
+    return None
+
+
 def _evidence():
     with open("/proc/self/status") as lines:
         status = dict(line.split(":", 1) for line in lines)
@@ -63,6 +81,8 @@ def _evidence():
         "gilometer_involuntary_switches": int(status["nonvoluntary_ctxt_switches"]),
         "gilometer_max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
+    if _throttled_before is not None:
+        evidence["gilometer_throttled_periods"] = _throttled_periods() - _throttled_before
     is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # 3.13 and later
     if is_gil_enabled is not None:
         evidence["gilometer_gil_enabled"] = int(is_gil_enabled())

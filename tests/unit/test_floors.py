@@ -27,7 +27,9 @@ FLOORS = {
     4: {"session", "workshop"},
 }
 SIDEWAYS = {  # arrows within a floor, each for its reason
-    ("execution", "lockstep"),
+    ("docker_engine", "docker_client"),
+    ("docker_images", "docker_client"),
+    ("images", "sources"),
 }
 LIBRARIES = {
     "altair": {"reports.charts"},

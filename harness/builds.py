@@ -1,0 +1,161 @@
+"""Which builds there are: images/builds.toml and images/pins.toml, decoded strictly, and names resolved to builds."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from harness.errors import RequestError
+from harness.model import Build, Optimize, Source, Struct
+
+_T = TypeVar("_T")
+
+IMAGES = Path(__file__).resolve().parent.parent / "images"
+"""builds.toml, pins.toml, the Dockerfiles and what goes into them."""
+
+DEFAULT_SOURCE = Source.SOURCE
+"""What a name without a source means: 3.14t is 3.14t-source."""
+
+
+class BasePin(Struct, frozen=True, kw_only=True):
+    """A base image."""
+
+    image: str
+    """Readable tag, such as debian:trixie-slim."""
+    digest: str
+    """What the tag stood for when it was pinned, sha256:..."""
+
+    @property
+    def distribution(self) -> str:
+        """debian or ubuntu."""
+        return self.image.partition(":")[0]
+
+    @property
+    def reference(self) -> str:
+        """What to pull."""
+        return f"{self.distribution}@{self.digest}"
+
+
+class DeadsnakesPin(Struct, frozen=True, kw_only=True):
+    """The PPA's signing key."""
+
+    fingerprint: str
+
+
+class Pins(Struct, frozen=True, kw_only=True):
+    """pins.toml."""
+
+    bases: dict[str, BasePin]
+    """By suite."""
+    deadsnakes: DeadsnakesPin
+    cpython: dict[str, str]
+    """Release to sha256 of Python-RELEASE.tar.xz."""
+
+
+class _Entry(Struct, frozen=True, kw_only=True):
+    """One table of builds.toml; its key is the build's name."""
+
+    series: str
+    free_threaded: bool
+    source: Source
+    optimize: Optimize
+    base: str = ""
+    executable: str = ""
+
+
+class _Catalogue(Struct, frozen=True, kw_only=True):
+    """builds.toml."""
+
+    builds: dict[str, _Entry]
+
+
+def load_pins(path: Path = IMAGES / "pins.toml") -> Pins:
+    """Everything that is pinned.  Raises RequestError where the file is not what it should be."""
+    return _decode(path, Pins)
+
+
+def load(path: Path = IMAGES / "builds.toml", pins: Pins | None = None) -> dict[str, Build]:
+    """Every build, by name, in the file's order.  Raises RequestError where the file is not what it should be."""
+    bases = (pins or load_pins()).bases
+    catalogue = _decode(path, _Catalogue).builds
+    for name, entry in catalogue.items():
+        if wrong := _mistake(name, entry, bases):
+            raise RequestError(f"{path.name}: build {name}: {wrong}")
+    return {
+        name: Build(
+            name=name,
+            series=entry.series,
+            free_threaded=entry.free_threaded,
+            source=entry.source,
+            optimize=entry.optimize,
+            base=entry.base,
+            executable=entry.executable,
+        )
+        for name, entry in catalogue.items()
+    }
+
+
+def resolve(names: Iterable[str], builds: Mapping[str, Build] | None = None) -> tuple[Build, ...]:
+    """The builds that were named, in that order.  RequestError names the nearest where a name does not exist."""
+    if builds is None:
+        builds = load()
+    return tuple(_find(name, builds) for name in names)
+
+
+def optimized(build: Build, optimize: Optimize, builds: Mapping[str, Build]) -> Build:
+    """The build that differs from `build` in its optimisation only; a packaged build is what it is.
+
+    Raises RequestError where no build of builds.toml is like that.
+    """
+    if build.optimize in (optimize, Optimize.PACKAGED):
+        return build
+    wanted = msgspec.structs.replace(build, optimize=optimize, name="")
+    for candidate in builds.values():
+        if msgspec.structs.replace(candidate, name="") == wanted:
+            return candidate
+    raise RequestError(f'builds.toml has no build like "{build.name}" with optimize = "{optimize}"')
+
+
+def nearest(asked: str, builds: Iterable[str]) -> str:
+    """The name that `asked` was probably meant to be, short where that is enough."""
+    suffix = f"-{DEFAULT_SOURCE}"
+    names = list(builds)
+    short = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
+    return difflib.get_close_matches(asked.strip().lower(), [*short, *names], n=1, cutoff=0.0)[0]
+
+
+def _find(asked: str, builds: Mapping[str, Build]) -> Build:
+    for name in (asked, f"{asked}-{DEFAULT_SOURCE}"):
+        if name in builds:
+            return builds[name]
+    raise RequestError(f'there is no build "{asked}"; did you mean "{nearest(asked, builds)}"?')
+
+
+def _mistake(name: str, entry: _Entry, bases: Mapping[str, BasePin]) -> str:
+    """What is wrong with an entry, as the end of a sentence; empty where nothing is."""
+    if not re.fullmatch(r"3\.\d+", entry.series):
+        return f"series {entry.series!r} is not a release series such as 3.14"
+    if not re.fullmatch(r"[a-z0-9.-]+", name):
+        return "a name has lower-case letters, digits, dots and dashes only"
+    stem = entry.series + "t" * entry.free_threaded
+    if not name.startswith(f"{stem}-"):
+        return f"its name does not begin with {stem}-"
+    if (entry.optimize is Optimize.PACKAGED) is (entry.source is Source.SOURCE):
+        return f"source {entry.source} does not go with optimize {entry.optimize}"
+    if entry.source is Source.HOST:
+        return "" if entry.executable else "source host needs an executable"
+    if entry.base not in bases:
+        return f"base {entry.base!r} is none of {', '.join(bases)}"
+    return ""
+
+
+def _decode(path: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise RequestError(f"{path.name} cannot be read: {error}") from None

@@ -1,0 +1,151 @@
+"""Images in a container engine: found by label, pulled, imported and built."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+
+from harness.docker_client import LABEL, engine_errors
+from harness.errors import HostError, MeasurementError
+
+_LAST_LINES = 15
+_BUILD_SECONDS = 4 * 3600
+"""Of silence: profile-guided builds say nothing for long."""
+_SCRIPT_SECONDS = 60
+
+
+class Images:
+    """The images of one engine.  Every method raises HostError where the engine does not answer."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._api: Any = client.api
+
+    def find(self, labels: Mapping[str, str]) -> str | None:
+        """Id of the newest image that carries all these labels."""
+        with engine_errors():
+            found = self._api.images(filters={"label": [f"{name}={value}" for name, value in labels.items()]})
+        newest = max(found, key=lambda image: image["Created"], default=None)
+        return None if newest is None else str(newest["Id"])
+
+    def inspect(self, reference: str) -> tuple[str, dict[str, str]] | None:
+        """Id and labels of an image by id, tag or digest; None where the engine does not have it."""
+        with engine_errors():
+            try:
+                image = self._api.inspect_image(reference)
+            except docker.errors.ImageNotFound:
+                return None
+        return str(image["Id"]), dict(image["Config"].get("Labels") or {})
+
+    def pull(self, reference: str) -> str:
+        """Pull repository@digest.  Returns the image's id; HostError where its registry does not give it."""
+        with engine_errors():
+            for event in self._api.pull(reference, stream=True, decode=True):
+                if "error" in event:
+                    raise HostError(f"{reference} cannot be pulled: {event['error']}")
+        found = self.inspect(reference)
+        if found is None:
+            raise HostError(f"{reference} cannot be pulled: the engine does not have it afterwards")
+        return found[0]
+
+    def import_tree(self, tree: IO[bytes], tag: str, labels: Mapping[str, str]) -> str:
+        """Make an image of one layer from a tar archive.  Returns its id."""
+        repository, _, version = tag.rpartition(":")
+        changes = [f"LABEL {_quoted(name)}={_quoted(value)}" for name, value in labels.items()]
+        with engine_errors():
+            self._api.import_image_from_stream(tree, repository=repository, tag=version, changes=changes)
+        found = self.inspect(tag)
+        if found is None:
+            raise HostError(f"the engine imported {tag} and does not have it afterwards")
+        return found[0]
+
+    def build(
+        self,
+        context: Path,
+        *,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        tag: str,
+        log: Path,
+        on_line: Callable[[str], None],
+    ) -> str:
+        """Build `context`/Dockerfile and tag what comes of it.  Returns the image's id.
+
+        All output goes to `log`.  MeasurementError where a step fails, with the log's last lines; nothing is tagged
+        then, nor after an interrupt.
+        """
+        image = ""
+        tail: deque[str] = deque(maxlen=_LAST_LINES)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as file, engine_errors():
+            for event in self._events(context, arguments, labels):
+                image = event.get("aux", {}).get("ID", image)
+                for line in _lines(event):
+                    file.write(f"{line}\n")
+                    tail.append(line)
+                    on_line(line)
+                if "error" in event:
+                    break
+            else:
+                repository, _, version = tag.rpartition(":")
+                self._api.tag(image, repository, version)
+                return image
+        raise MeasurementError(
+            f"{tag.rpartition(':')[0]} could not be built; its last lines:\n" + "\n".join(f"  | {x}" for x in tail),
+            hint=f"All of it: {log}",
+        )
+
+    def _events(
+        self, context: Path, arguments: Mapping[str, str], labels: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        stream = self._api.build(
+            path=str(context),
+            buildargs=dict(arguments),
+            labels=dict(labels),
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_BUILD_SECONDS,
+        )
+        with closing(stream):  # an interrupt hangs up, whereupon the engine stops building
+            yield from stream
+
+    def execute(self, image: str, command: list[str]) -> str:
+        """What `command` prints in a container of `image` without network.  MeasurementError where it fails."""
+        with engine_errors():
+            container = self._api.create_container(
+                image,
+                command,
+                labels={LABEL: "1"},
+                host_config=self._api.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"]),
+            )["Id"]
+        try:
+            with engine_errors():
+                self._api.start(container)
+                status = self._api.wait(container, timeout=_SCRIPT_SECONDS)["StatusCode"]
+                printed = self._api.logs(container, stdout=True, stderr=False).decode()
+                complaint = self._api.logs(container, stdout=False, stderr=True).decode()
+        finally:
+            with suppress(HostError), engine_errors():
+                self._api.remove_container(container, force=True, v=True)
+        if status:
+            raise MeasurementError(
+                f"{command[0]} in image {image[:19]} ended with status {status}: {complaint.strip()}"
+            )
+        return str(printed)
+
+
+def _lines(event: Mapping[str, Any]) -> list[str]:
+    """The lines of a build event, without the colours that the engine puts around standard error."""
+    text = str(event.get("stream") or event.get("error") or "")
+    return [line for line in text.replace("\x1b[91m", "").replace("\x1b[0m", "").splitlines() if line.strip()]
+
+
+def _quoted(text: str) -> str:
+    """A word of a Dockerfile."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return f'"{escaped}"'

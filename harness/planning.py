@@ -1,0 +1,86 @@
+"""How many values a worker should measure, how many blocks a case needs, and when to look whether it has them.
+
+Kalibera & Jones (2013), "Rigorous Benchmarking in Reasonable Time".  Their lowest level is here a pair's log ratio, the
+level above it a block; the formulas hold for the values and processes of one build as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LOOKS = (8, 12, 16, 24, 32, 48, 64)
+"""Block counts at which a case may stop.  Preset, because looking after every block would find a lucky width sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """Where variation comes from, estimated without bias; in squares of whatever was measured."""
+
+    within: float
+    """T1^2 = S1^2: between the values of one process (the pairs of one block)."""
+    between: float
+    """T2^2 = S2^2 - S1^2 / m: between processes (blocks); 0 or less where nothing was seen beyond the values' own."""
+
+
+def variances(processes: Sequence[Sequence[float]]) -> Variances:
+    """Kalibera and Jones' T1^2 and T2^2 of at least two processes with the same number, at least two, of values.
+
+    Raises:
+        ValueError: fewer, or unequal numbers.
+    """
+    if len(processes) < 2 or len({len(values) for values in processes}) > 1 or len(processes[0]) < 2:
+        raise ValueError("variances need two processes or more, each with the same number of values, two or more")
+    table = np.asarray(processes, float)
+    within = float(table.var(axis=1, ddof=1).mean())
+    return Variances(within, float(table.mean(axis=1).var(ddof=1)) - within / table.shape[1])
+
+
+def values_per_worker(found: Variances, worker_cost: float, value_cost: float, cap: int) -> int:
+    """m* = ceil(sqrt((c2 / c1) (T1^2 / T2^2))): values after which another worker tells more than another value.
+
+    Args:
+        worker_cost: c2, seconds before a worker's first value: start, imports, warm-up.
+        value_cost: c1, seconds of one value.
+        cap: the most values; the answer too where processes do not differ (T2^2 <= 0).
+    """
+    if found.between <= 0:
+        return cap
+    ideal = math.sqrt(worker_cost / value_cost * found.within / found.between)
+    return max(1, min(cap, math.ceil(ideal)))
+
+
+def blocks_for(sd: float, half_width: float, confidence: float = 0.95) -> int:
+    """Fewest blocks, at least 2, whose t interval is expected to reach `half_width`.
+
+    Args:
+        sd: standard deviation of the blocks' log ratios.
+        half_width: relative; 0.02 is ±2 %.
+
+    Raises:
+        ValueError: `sd` is not a number, or `half_width` is not above 0.
+    """
+    if not (math.isfinite(sd) and half_width > 0):
+        raise ValueError(f"no number of blocks for a standard deviation of {sd} and a half-width of {half_width}")
+    target, tail = math.log1p(half_width), (1 - confidence) / 2
+    # With the normal quantile, which is the smaller one: never too many, and a few steps short at most.
+    n = max(2, math.ceil((float(stats.norm.isf(tail)) * sd / target) ** 2))
+    while float(stats.t.isf(tail, n - 1)) * sd > target * math.sqrt(n):
+        n += 1
+    return n
+
+
+def next_look(blocks: int, cap: int = LOOKS[-1]) -> int | None:
+    """The block count of the next look after `blocks`; the last one is at `cap`.  None where that is reached."""
+    if blocks >= cap:
+        return None
+    return min(next((look for look in LOOKS if look > blocks), cap), cap)
+
+
+def enough(half_width: float, target: float) -> bool:
+    """Whether an interval is as narrow as asked.  A width of nan (one block) never is.  The p-value has no say."""
+    return half_width <= target

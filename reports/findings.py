@@ -1,0 +1,218 @@
+"""What a run has to say, as plain frozen data: the only thing that sentences, charts and pages are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.model import Case, Reason, Run, cpu_list
+from harness.stats import Effect, Judgement, Verdict
+
+CONFIDENCE = 0.95
+"""Of every interval in a report."""
+
+MARGIN = 0.05
+"""Two builds whose ratio is known to lie within this margin are called the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One build against the baseline in one case."""
+
+    case: Case
+    build: str
+    baseline: str
+    planned: int
+    """Blocks that the plan has for the case."""
+    blocks: tuple[int, ...]
+    """Indices of the blocks that have a sample of both builds, in the order of the plan."""
+    judgement: Judgement | None
+    """Of the ratio of times, build over baseline; its effect's `logs` belong to `blocks`.  None without blocks."""
+    confounders: tuple[str, ...]
+    """What differs between the two builds besides what is compared, as far as it can reach this workload."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return self.judgement.verdict if self.judgement else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """One build against the baseline over all workloads, or over those of one category, at one thread count."""
+
+    build: str
+    baseline: str
+    cpus: tuple[int, ...]
+    threads: int
+    category: str | None
+    """None for all workloads."""
+    judgement: Judgement
+    """Of the geometric mean of the cases' ratios; not corrected for other suites."""
+    cases: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speedup:
+    """How many times as fast one build does a job on the threads of `case` as on `base`, the fewest measured."""
+
+    case: Case
+    base: Case
+    build: str
+    planned: int
+    effect: Effect | None
+    """Time of `base` over time of `case`, paired within blocks: above 1 threads help.  None without blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """All values of one build in one case, in seconds per loop."""
+
+    case: Case
+    build: str
+    loops: tuple[int, ...]
+    """Distinct numbers of loops; more than one is irregular."""
+    values: int
+    """How many there are."""
+    shortest: float
+    median: float
+    longest: float
+    blocks: tuple[int, ...]
+    medians: tuple[float, ...]
+    """Median of each block's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the workers of one build found out about themselves after their last value."""
+
+    build: str
+    samples: int
+    gil: dict[bool | None, int]
+    """Samples by state of the GIL at the end; None where the interpreter does not know."""
+    throttled: int
+    """Samples during which the container was throttled."""
+    unreadable_throttling: int
+    """Samples for which throttling could not be read."""
+    involuntary_switches: float
+    """Median over samples."""
+    max_rss: int
+    """Largest peak resident set, bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Failures that are alike: same case, build, reason and message."""
+
+    reason: Reason
+    case: str
+    build: str
+    message: str
+    output: str
+    """Of the last one."""
+    blocks: tuple[int, ...]
+    """Where it happened; empty where the case could not even be calibrated."""
+
+
+class Oddity(StrEnum):
+    """What can be wrong with outcomes without being a failure."""
+
+    MISSING_BLOCKS = "missing blocks"
+    MISSING_SEATS = "missing outcomes"
+    REPEATED_BLOCKS = "repeated blocks"
+    UNEQUAL_COUNTS = "unequal counts"
+    CHANGED_LOOPS = "changed loops"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irregularity:
+    """Something that a reader must know about the outcomes, and what was done about it."""
+
+    kind: Oddity
+    subject: str
+    """The case, or the case and builds; empty for the whole run."""
+    text: str
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing in which two builds differ besides what is compared."""
+
+    what: str
+    baseline: str
+    build: str
+    package: str = ""
+    """Name of the Python package, where it is one: only workloads that depend on it are affected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How alike a build and the baseline are."""
+
+    build: str
+    baseline: str
+    compared: str
+    """What the comparison is about, such as "free threading"; empty where the two are one and the same build."""
+    differences: tuple[Difference, ...]
+    """What differs besides; any of them confounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of the plan has become data."""
+
+    planned_blocks: int
+    blocks: int
+    planned_samples: int
+    samples: int
+    complete: bool
+    """The last execution reached the end of the plan."""
+    wall_seconds: float
+    worker_seconds: float
+
+    @property
+    def efficiency(self) -> float | None:
+        """Share of the wall time in which workers were alive; None where no execution has ended."""
+        return self.worker_seconds / self.wall_seconds if self.wall_seconds else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that a report says, before it is put into words."""
+
+    run: Run
+    comparisons: tuple[Comparison, ...]
+    """In the order of the plan's cases, then of its builds; the baseline is not compared with itself."""
+    suites: tuple[Suite, ...]
+    speedups: tuple[Speedup, ...]
+    series: tuple[Series, ...]
+    proofs: tuple[Proof, ...]
+    failures: tuple[Failures, ...]
+    irregularities: tuple[Irregularity, ...]
+    parity: tuple[Parity, ...]
+    coverage: Coverage
+
+    @property
+    def baseline(self) -> str:
+        return self.run.plan.builds[0]
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        return self.run.plan.builds[1:]
+
+    @property
+    def cpu_sets(self) -> tuple[tuple[int, ...], ...]:
+        """Distinct CPU sets in the order of the plan."""
+        return tuple(dict.fromkeys(case.cpus for case in self.run.plan.cases))
+
+    def suite(self, build: str, cpus: tuple[int, ...], threads: int, category: str | None = None) -> Suite | None:
+        """That suite, None where no case of it has a figure."""
+        wanted = (build, cpus, threads, category)
+        return next((s for s in self.suites if (s.build, s.cpus, s.threads, s.category) == wanted), None)
+
+
+def case_name(case: Case, *, with_cpus: bool) -> str:
+    """A case as a report names it: its CPU set is only worth a word where there are several."""
+    threads = f", {case.threads} thread{'s' * (case.threads != 1)}"
+    strategy = f", {case.strategy}" if case.strategy not in (None, "threads") else ""
+    return f"{case.workload}{strategy}{threads}" + (f", CPUs {cpu_list(case.cpus)}" if with_cpus else "")

@@ -1,0 +1,111 @@
+"""Are two builds alike but for what is compared?  Whatever else differs confounds the comparison, and is named."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+
+from harness.model import BuildFacts, Workload
+from reports.findings import Difference, Parity
+
+_FREE_THREADING = "free threading"
+_RELEASE = "the release"
+_OPTIMISATION = "optimisation"
+_MAKING = "how they were made"
+
+_NOWHERE = "none"
+
+
+def parity(baseline: BuildFacts, build: BuildFacts, workloads: Sequence[Workload]) -> Parity:
+    """What a comparison of the two is about, and what else they differ in that reaches any of the workloads."""
+    compared = _compared(baseline, build)
+    same_thing = _identity(baseline) == _identity(build)
+    return Parity(
+        build=build.build.name,
+        baseline=baseline.build.name,
+        compared="" if same_thing else compared,
+        differences=tuple(
+            difference
+            for difference in ([] if same_thing else _differences(baseline, build, compared))
+            if any(reaches(difference, workload) for workload in workloads)
+        ),
+    )
+
+
+def reaches(difference: Difference, workload: Workload) -> bool:
+    """Whether the difference can change what `workload` measures."""
+    return not difference.package or difference.package in {_canonical(name) for name in workload.dependencies}
+
+
+def _identity(facts: BuildFacts) -> tuple[str, str]:
+    """Two names of one interpreter have the same."""
+    return facts.image, facts.executable
+
+
+def _compared(baseline: BuildFacts, build: BuildFacts) -> str:
+    """The one thing that is meant to differ: a pair made to be compared differs in one of these."""
+    if baseline.free_threaded != build.free_threaded:
+        return _FREE_THREADING
+    if baseline.release != build.release:
+        return _RELEASE
+    if baseline.optimize != build.optimize:
+        return _OPTIMISATION
+    return _MAKING
+
+
+def _differences(baseline: BuildFacts, build: BuildFacts, compared: str) -> Iterator[Difference]:
+    pairs = [("machine", baseline.machine, build.machine)]
+    if compared != _MAKING:
+        pairs += [
+            ("compiler", baseline.compiler, build.compiler),
+            ("libpython", baseline.link, build.link),
+            ("libc", baseline.libc, build.libc),
+            ("base image", baseline.base, build.base),
+            ("kind of source", str(baseline.build.source), str(build.build.source)),
+        ]
+    if compared not in (_MAKING, _RELEASE):
+        pairs += [("release", baseline.release, build.release), ("origin", _origin(baseline), _origin(build))]
+    if compared not in (_MAKING, _OPTIMISATION):
+        pairs += [
+            ("optimisation", baseline.optimize, build.optimize),
+            ("configure", *_only(_configure(baseline), _configure(build))),
+        ]
+    for what, left, right in pairs:
+        if left != right:
+            yield Difference(what=what, baseline=left or _NOWHERE, build=right or _NOWHERE)
+    left_packages, right_packages = packages(baseline), packages(build)
+    for name in sorted({*left_packages, *right_packages}):
+        left, right = left_packages.get(name, _NOWHERE), right_packages.get(name, _NOWHERE)
+        if left != right:
+            yield Difference(what=f"package {name}", baseline=left, build=right, package=name)
+
+
+def _origin(facts: BuildFacts) -> str:
+    """Packagers give the free-threaded twin of a package another name, not another version."""
+    return facts.origin.replace("-nogil", "")
+
+
+def _configure(facts: BuildFacts) -> frozenset[str]:
+    """Arguments of ./configure without those that choose free threading or where it is installed."""
+    try:
+        arguments = shlex.split(facts.configure)
+    except ValueError:  # an unbalanced quote
+        arguments = facts.configure.split()
+    harmless = re.compile(r"--(disable-gil|enable-gil|prefix=.*|exec-prefix=.*)")
+    return frozenset(argument for argument in arguments if not harmless.fullmatch(argument))
+
+
+def _only(left: frozenset[str], right: frozenset[str]) -> tuple[str, str]:
+    """What is in one of two sets and not in the other."""
+    return " ".join(sorted(left - right)), " ".join(sorted(right - left))
+
+
+def packages(facts: BuildFacts) -> dict[str, str]:
+    """Versions of the packages by normalised name."""
+    return {_canonical(name): version for name, version in facts.packages.items()}
+
+
+def _canonical(name: str) -> str:
+    """A package's normalised name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,55 @@
+"""What tests need of the machine: without it they are skipped, and fail where CI=true promises that it is there."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HostError
+
+
+def required(present: object, what: str) -> None:
+    """Go on if it is there."""
+    if present:
+        return
+    message = f"needs {what}; ./inv test provides it on Debian as root"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def pair() -> tuple[str, str]:
+    """Names of the default pair of builds, their images made."""
+    from harness import session
+
+    try:
+        builds = session.ensure_default_pair()
+    except HostError as error:
+        required(None, f"an engine and images ({error.message})")
+        raise
+    return builds
+
+
+@pytest.fixture(scope="session")
+def pair_includes(pair: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C headers of the free-threaded build, copied out of its image."""
+    import docker
+
+    folder = tmp_path_factory.mktemp("include")
+    client = docker.from_env()
+    (image,) = client.images.list(filters={"label": f"org.gilometer.build={pair[1]}"})
+    container = client.containers.create(image, labels={"org.gilometer": "1"})
+    try:
+        stream, _ = container.get_archive("/opt/python/include")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            archive.extractall(folder, filter="data")
+    finally:
+        container.remove()
+        client.close()
+    (header,) = folder.rglob("Python.h")
+    return header.parent

@@ -1,0 +1,125 @@
+"""Charts are well-formed SVG that needs nothing from outside, the same bytes every time, whatever the names are."""
+
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.model import Workload
+from reports import charts
+from reports.analysis import analyse
+from reports.findings import Findings
+from tests import made_up
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = "pure_python/</svg><script>alert('&amp;')</script>\"{{ 7 * 7 }}"
+
+
+def _findings(workloads: tuple[Workload, ...] = made_up.WORKLOADS) -> Findings:
+    run = made_up.run(workloads=workloads)
+    return analyse(run, made_up.journal(run))
+
+
+def _forest(findings: Findings) -> str:
+    return charts.forest(findings.comparisons, findings.run.plan.builds, description="What to see.")
+
+
+def _texts(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_the_forest_has_every_case_with_ratio_interval_and_verdict() -> None:
+    findings = _findings()
+
+    texts = _texts(_forest(findings))
+
+    for comparison in findings.comparisons:
+        assert comparison.judgement is not None
+        judgement = comparison.judgement
+        assert comparison.case.workload in texts
+        assert f"{judgement.effect.ratio:.3f}" in texts
+        assert f"{judgement.low:.3f} – {judgement.high:.3f}" in texts
+    assert texts.count("same") == 2
+
+
+def test_one_is_always_labelled_on_the_axis() -> None:
+    for gain in (1.0, 2.0, 8.0):
+        run = made_up.run()
+        assert "1" in _texts(_forest(analyse(run, made_up.journal(run, made_up.truth(gain=gain)))))
+
+
+def test_a_speedup_chart_has_the_ideal_line_and_both_builds() -> None:
+    findings = _findings()
+
+    svg = charts.speedup(findings.speedups[:2], findings.run.plan.builds, key="one", description="What to see.")
+
+    assert "stroke-dasharray" in svg
+    assert "#0072B2" in svg
+    assert "#D55E00" in svg
+    assert {"1", "2", "threads", "speedup", "1.93×", "1.00×"} <= set(_texts(svg))
+
+
+def test_a_chart_has_a_name_and_a_description_for_those_who_do_not_see_it() -> None:
+    root = ElementTree.fromstring(_forest(_findings()))
+
+    named = {element.get("id"): element.text for element in root if element.tag in (f"{SVG}title", f"{SVG}desc")}
+    assert root.get("role") == "img"
+    assert (root.get("aria-labelledby") or "").split() == list(named)
+    assert list(named.values()) == ["Effects with their intervals", "What to see."]
+
+
+def test_the_same_data_give_the_same_bytes() -> None:
+    assert _forest(_findings()) == _forest(_findings())
+
+
+def test_a_chart_adapts_to_the_page_and_asks_the_network_for_nothing() -> None:
+    svg = _forest(_findings())
+
+    assert 'fill="currentColor"' in svg
+    assert "font-family" not in svg
+    assert "background-color" not in svg
+    assert svg.count("http") == 1  # the namespace
+
+
+def test_hostile_names_are_text() -> None:
+    svg = _forest(_findings((made_up.workload(HOSTILE, threaded=True),)))
+
+    assert not list(ElementTree.fromstring(svg).iter(f"{SVG}script"))
+    assert any(text.startswith("pure_python/</svg><script>") for text in _texts(svg))
+
+
+def test_a_long_name_ends_in_an_ellipsis() -> None:
+    texts = _texts(_forest(_findings((made_up.workload("pure_python/" + "x" * 500, threaded=True),))))
+
+    (name,) = [text for text in texts if text.startswith("pure_python/")]
+    assert name.endswith("…")
+    assert len(name) <= 50
+
+
+def test_nothing_measured_is_no_chart() -> None:
+    findings = analyse(made_up.run(), ())
+
+    assert _forest(findings) == ""
+    assert charts.speedup(findings.speedups[:2], findings.run.plan.builds, key="one", description="") == ""
+
+
+def test_one_block_is_a_mark_without_interval() -> None:
+    run = made_up.run(blocks=1)
+
+    assert "one block" in _texts(_forest(analyse(run, made_up.journal(run))))
+
+
+def test_every_build_has_its_own_sign() -> None:
+    builds = ["a", "b", "c", "d", "e"]
+
+    assert len({charts.marker(builds, build) for build in builds}) == 5
+
+
+@pytest.mark.parametrize(("log", "y"), [(0.0, 13.0), (0.1, 4.0), (-0.1, 22.0), (math.inf, 4.0)])
+def test_a_sparkline_puts_a_block_at_its_height_and_outliers_at_the_edge(log: float, y: float) -> None:
+    root = ElementTree.fromstring(charts.sparkline([log], [0], centre=0.0, last=10, reach=0.1))
+
+    (dot,) = root.iter("circle")
+    assert float(dot.get("cy") or "nan") == y

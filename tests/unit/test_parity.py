@@ -1,0 +1,95 @@
+"""Two builds are alike but for what is compared, or what differs is named."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness.model import BuildFacts
+from reports.analysis import analyse
+from reports.parity import parity
+from tests import made_up
+
+GIL, FREE = made_up.PAIR
+
+
+def _differences(baseline: BuildFacts, build: BuildFacts) -> list[str]:
+    return [difference.what for difference in parity(baseline, build, made_up.WORKLOADS).differences]
+
+
+def test_a_pair_made_alike_differs_in_free_threading_only() -> None:
+    pair = parity(GIL, FREE, made_up.WORKLOADS)
+
+    assert pair.compared == "free threading"
+    assert pair.differences == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("compiler", "clang 19", "compiler"),
+        ("release", "3.13.6", "release"),
+        ("optimize", "pgo-lto", "optimisation"),
+        ("link", "shared", "libpython"),
+        ("libc", "musl 1.2", "libc"),
+        ("base", "debian:trixie-slim", "base image"),
+        ("origin", "a local tree", "origin"),
+        ("configure", "--disable-gil --with-ensurepip=no --with-pydebug", "configure"),
+    ],
+)
+def test_whatever_else_differs_is_named(field: str, value: str, named: str) -> None:
+    assert _differences(GIL, msgspec.structs.replace(FREE, **{field: value})) == [named]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("configure", "'--disable-gil' '--prefix=/elsewhere' '--with-ensurepip=no'"),
+        ("executable", "/elsewhere/bin/python3.13t"),
+        ("ingredients", {"http_proxy": "http://proxy"}),
+    ],
+)
+def test_what_cannot_change_a_measurement_does_not_confound(field: str, value: object) -> None:
+    assert _differences(GIL, msgspec.structs.replace(FREE, **{field: value})) == []
+
+
+def test_the_configure_arguments_that_only_one_build_has_are_shown() -> None:
+    build = msgspec.structs.replace(FREE, configure="--disable-gil --with-ensurepip=no --with-lto")
+
+    (difference,) = parity(GIL, build, made_up.WORKLOADS).differences
+
+    assert (difference.baseline, difference.build) == ("none", "--with-lto")
+
+
+def test_a_packagers_other_name_for_the_free_threaded_twin_is_no_difference() -> None:
+    gil = msgspec.structs.replace(GIL, origin="python3.14 3.14.0-1")
+    free = msgspec.structs.replace(FREE, origin="python3.14-nogil 3.14.0-1")
+
+    assert _differences(gil, free) == []
+
+
+def test_releases_are_compared_as_releases() -> None:
+    pair = parity(GIL, made_up.build("3.14", release="3.14.0"), made_up.WORKLOADS)
+
+    assert pair.compared == "the release"
+    assert pair.differences == ()
+
+
+def test_two_names_of_one_image_are_one_build() -> None:
+    one, other = made_up.build("3.13", image="sha256:1"), made_up.build("again", image="sha256:1")
+
+    assert parity(one, other, made_up.WORKLOADS).compared == ""
+
+
+def test_a_package_confounds_only_the_workloads_that_need_it() -> None:
+    run = made_up.run((GIL, msgspec.structs.replace(FREE, packages={"NumPy": "2.5.5", "lxml": "6.1.3"})))
+
+    findings = analyse(run, made_up.journal(run))
+
+    assert [difference.what for difference in findings.parity[0].differences] == ["package numpy"]
+    confounded = {c.case.workload for c in findings.comparisons if c.confounders}
+    assert confounded == {"numpy/square_sum", "numpy/inverse"}
+
+
+def test_a_package_that_no_workload_needs_does_not_confound() -> None:
+    assert _differences(GIL, msgspec.structs.replace(FREE, packages={"numpy": "2.4.6"})) == []

@@ -1,0 +1,64 @@
+"""The findings as text for a terminal and as data for --json."""
+
+from __future__ import annotations
+
+import json
+
+from harness.model import Reason
+from reports import summary
+from reports.analysis import analyse
+from tests import made_up
+
+
+def test_the_text_has_reservations_verdict_and_every_case() -> None:
+    run = made_up.run(warnings=("3.14 could not be had here.",))
+    failure = made_up.failure(run, "numpy/inverse", "3.13t", Reason.GIL_ENABLED)
+
+    text = summary.text(analyse(run, made_up.journal(run, failures=[failure])))
+
+    assert text.startswith(
+        "! 3.14 could not be had here.\n! 8 of 160 planned samples failed: GIL enabled.\n\nOn 2 CPUs of"
+    )
+    assert "  pure_python/cpu_bound, 1 thread      1.237  1.233 – 1.243  slower     8 of 8\n" in text
+    assert "  numpy/inverse, 1 thread                                     no figure  0 of 8\n" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_text_of_one_build_has_its_speedups() -> None:
+    run = made_up.run((made_up.build("3.13t"),))
+
+    assert "pure_python/cpu_bound, 2 threads     3.13t  1.92" in summary.text(analyse(run, made_up.journal(run)))
+
+
+def test_the_text_sends_no_control_characters_to_the_terminal() -> None:
+    run = made_up.run(warnings=("\x1b[2J\x1b]0;owned\x07 be careful\r",))
+
+    assert all(letter.isprintable() or letter == "\n" for letter in summary.text(analyse(run, made_up.journal(run))))
+
+
+def test_the_data_is_json_and_has_every_comparison() -> None:
+    run = made_up.run()
+    findings = analyse(run, made_up.journal(run))
+
+    data = json.loads(json.dumps(summary.data(findings), allow_nan=False))
+
+    assert data["schema"] == 1
+    assert data["command"] == run.command
+    assert [comparison["case"] for comparison in data["comparisons"]] == [case.id for case in run.plan.cases]
+    first = data["comparisons"][0]
+    assert first["verdict"] == "slower"
+    assert first["low"] < first["ratio"] < first["high"]
+    assert data["samples"] == data["planned_samples"] == 160
+    assert [speedup["build"] for speedup in data["speedups"][:2]] == ["3.13", "3.13t"]
+
+
+def test_what_is_unknown_is_null() -> None:
+    run = made_up.run(blocks=1)
+
+    one_block = json.loads(json.dumps(summary.data(analyse(run, made_up.journal(run))), allow_nan=False))
+    nothing = json.loads(json.dumps(summary.data(analyse(run, ())), allow_nan=False))
+
+    assert one_block["comparisons"][0]["low"] is None
+    assert one_block["comparisons"][0]["ratio"] > 1
+    assert nothing["comparisons"][0]["ratio"] is None
+    assert nothing["efficiency"] is None

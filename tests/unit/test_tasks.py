@@ -1,0 +1,98 @@
+"""The command line: what is wrong with a request is one line and the right exit status, before anything is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
+    """`inv` on a machine of as many CPUs as `cpus` lists, with no engine to be found."""
+    return subprocess.run(
+        ["taskset", "--cpu-list", cpus, sys.executable, "-m", "invoke", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cores", "0"), "nearest valid choice is 1"),
+        (("--cores", "four"), "did you mean 4?"),
+        (("--cores", "2,"), 'did you mean "2"?'),
+        (("--threads", "0"), "nearest valid choice is 1"),
+        (("--builds", "3.14x"), 'did you mean "3.14'),
+        (("--builds", "3.14,"), 'did you mean "3.14"?'),
+        (("--workloads", "nosuch"), "there is no workload"),
+        (("--workloads", "cpu_bond"), "did you mean"),
+        (("--profile", "fast"), "--profile"),
+        (("--engine", "dokcer"), 'did you mean "docker"?'),
+        (("--optimize", "pgo"), 'did you mean "pgo-lto"?'),
+        (("--blocks", "0"), "nearest valid choice is 1"),
+        (("--blocks", "many"), "not a whole number"),
+        (("--seed", "x"), "not a whole number"),
+        (("--timeout", "0"), "nearest valid choice is 1"),
+        (("--resume", "nosuch"), "there is no run"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_status_2(arguments: tuple[str, ...], said: str) -> None:
+    ended = inv("bench", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("more", [(), ("--skip-unavailable",)])
+def test_sizes_that_do_not_fit_are_refused_with_exit_status_3(more: tuple[str, ...]) -> None:
+    ended = inv("bench", "--cores", "4,16", *more)
+    assert ended.returncode == 3
+    assert "this machine has 1 CPU, so 4, 16 cannot be had" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_with_skip_unavailable_the_sizes_that_fit_are_planned() -> None:
+    ended = inv("bench", "--cores", "1,4", "--skip-unavailable", "--dry-run")
+    assert ended.returncode == 0
+    assert "cpus=0" in ended.stdout
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(tmp_path: Path) -> None:
+    before = sorted((ROOT / "results").rglob("*")) if (ROOT / "results").exists() else []
+    ended = inv("bench", "--dry-run", "--seed", "7", "--builds", "3.14,3.14t", "--workloads", "pure_python/cpu_bound")
+    assert ended.returncode == 0
+    assert "pure_python/cpu_bound threads=1 cpus=0" in ended.stdout
+    assert "seed 7" in ended.stdout
+    assert "about" in ended.stdout
+    assert (sorted((ROOT / "results").rglob("*")) if (ROOT / "results").exists() else []) == before
+
+
+def test_every_task_has_help_with_an_example() -> None:
+    listed = inv("--list")
+    assert listed.returncode == 0
+    tasks = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ") and line[2] != " "]
+    assert {"quickstart", "setup", "doctor", "build", "bench", "report", "test", "lint"} <= set(tasks)
+    for task in tasks:
+        assert "Example: inv" in inv("--help", task).stdout, task
+
+
+def test_listing_the_tasks_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, tasks\n"
+        "heavy = {'pandas', 'docker', 'numpy', 'scipy', 'altair', 'jinja2', 'pyperf', 'rich', 'msgspec'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stderr == ""
+    assert ended.returncode == 0

@@ -1,0 +1,437 @@
+"""The workloads as the harness executes them: worker processes of a real interpreter with real pyperf."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import runpy
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.model import WRONG_ANSWER_STATUS
+
+ROOT = Path(__file__).parents[2]
+WORKLOADS = ROOT / "workloads"
+NAMES = sorted(
+    path.relative_to(WORKLOADS).with_suffix("").as_posix()
+    for path in WORKLOADS.glob("*/*.py")
+    if not path.name.startswith("_")
+)
+
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+Write = Callable[[str], Path]
+
+
+def script(name: str) -> Path:
+    return WORKLOADS / f"{name}.py"
+
+
+def execute(path: Path, *arguments: str, worker: bool = True) -> subprocess.CompletedProcess[str]:
+    """One worker process with one warm-up and one value, or pyperf's own manager with one worker."""
+    how = ["--worker", "--worker-task=0", "-w", "1"] if worker else ["-p", "1", "-w", "0"]
+    command = [sys.executable, "-W", "error", str(path), *how, "-l", "1", "-n", "1", "-q", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    suite = json.loads(path.read_text())
+    values = [value for run in suite["benchmarks"][0]["runs"] for value in run.get("values", ())]
+    assert values
+    assert all(value > 0 for value in values)
+    found: dict[str, Any] = suite["metadata"]
+    return found
+
+
+def block(text: str) -> dict[str, Any]:
+    """The inline script metadata, by the regular expression of PEP 723."""
+    (content,) = (
+        match["content"]
+        for match in re.finditer(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$", text)
+        if match["type"] == "script"
+    )
+    return tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in content.splitlines()))
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of the modules that a file imports; it must parse as Python 3.11."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 11))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a workload into a workloads folder elsewhere, as the container has it."""
+    folder = tmp_path / "workloads" / "mine"
+    folder.mkdir(parents=True)
+    shutil.copy(WORKLOADS / "_parallel.py", folder.parent)
+
+    def write(text: str) -> Path:
+        path = folder / "workload.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def body(work: str, *, expected: str, combine: str = "sum") -> str:
+    """A workload whose parts are the numbers of the threads."""
+    head = """\
+        import os, sys, time
+        from pathlib import Path
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+        from _parallel import Scale, run
+        """
+    return (
+        dedent(head)
+        + dedent(work)
+        + dedent(
+            f"""
+        run("mine/workload", sizes={{"quick": Scale(expected={expected}, colour="red")}}, job=lambda colour: colour,
+            split=lambda job, count: list(range(count)), work=work, combine={combine})
+        """
+        )
+    )
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a module of the workloads folder."""
+    monkeypatch.syspath_prepend(WORKLOADS)
+    monkeypatch.syspath_prepend(WORKLOADS / "scraping")
+    return importlib.import_module
+
+
+# -- the catalogue -----------------------------------------------------------------------------------------------------
+
+
+def test_every_kernel_of_the_article_is_there() -> None:
+    assert NAMES == [
+        "mixed/hybrid",
+        "numeric/matrix",
+        "numeric/sum_squares",
+        "pure_python/cpu_bound",
+        "pure_python/process_data",
+        "pure_python/records",
+        "scraping/fetch_parse_lxml",
+        "scraping/fetch_parse_stdlib",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_answer_is_right_whatever_the_number_of_threads(name: str, threads: int, tmp_path: Path) -> None:
+    output = tmp_path / "run.json"
+    result = execute(
+        script(name), "--threads", str(threads), "--strategy", "threads", "--size", "quick", "-o", str(output)
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    sample = metadata(output)
+    assert (sample["name"], sample["threads"], sample["strategy"], sample["size"]) == (
+        name,
+        threads,
+        "threads",
+        "quick",
+    )
+    assert sample["placement"] == ("inherited" if threads == 1 else "pinned")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
+    text = script(name).read_text()
+    assert text.startswith("# /// script\n")
+    about = block(text)
+    assert about["requires-python"] == ">=3.11"
+    assert about["tool"]["gilometer"].keys() == {"summary", "threaded", "sized"}
+    assert re.fullmatch(r"[^\n]{20,120}\.", about["tool"]["gilometer"]["summary"])
+    assert about["tool"]["gilometer"]["threaded"] is True
+    assert about["tool"]["gilometer"]["sized"] is True
+    assert len(ast.get_docstring(ast.parse(text)) or "") > 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_imports_the_packages_it_names_and_nothing_of_the_harness(name: str) -> None:
+    path = script(name)
+    helpers = {helper.stem: helper for folder in (WORKLOADS, path.parent) for helper in folder.glob("_*.py")}
+    modules: set[str] = set()
+    left = [path]
+    while left:
+        found = imports(left.pop()) - modules
+        left += [helpers[module] for module in found & helpers.keys()]
+        modules |= found
+    assert sorted(modules - helpers.keys() - sys.stdlib_module_names) == block(path.read_text())["dependencies"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("numeric/", "mixed/"))])
+def test_numpy_gets_one_blas_thread_unless_told_otherwise(name: str) -> None:
+    text = script(name).read_text()
+    for variable in BLAS_THREADS:
+        assert text.index(f'os.environ.setdefault("{variable}", "1")') < text.index("import numpy")
+
+
+def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each computed without the kernel: by closed forms, and from the server's formulas instead of its pages."""
+
+    def squares_below(limit: int) -> int:
+        return (limit - 1) * limit * (2 * limit - 1) // 6
+
+    def items(count: int) -> Iterator[int]:
+        number = 1
+        for _ in range(count):
+            number = (1_664_525 * number + 1_013_904_223) % 2**32
+            yield number * 2000 // 2**32
+
+    def scales(name: str) -> Any:
+        return runpy.run_path(str(script(name)))["SIZES"].values()
+
+    # What the scripts change when they are imported.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for variable in BLAS_THREADS:
+        monkeypatch.setenv(variable, "1")
+
+    for scale in scales("pure_python/cpu_bound"):
+        assert scale.expected == squares_below(scale.parameters["iterations"])
+    for scale in scales("pure_python/process_data"):
+        assert scale.expected == sum(map(squares_below, items(scale.parameters["items"])))
+    for scale in scales("mixed/hybrid"):
+        assert scale.expected == (squares_below(1000) - squares_below(101)) * scale.parameters["numbers"] // 1000
+    for scale in scales("numeric/sum_squares"):
+        assert scale.expected == scale.parameters["arrays"] * squares_below(1000) * scale.parameters["numbers"] // 1000
+    for scale in scales("scraping/_client"):
+        pages, products = scale.parameters["pages"], scale.parameters["products"]
+        titles = sum(len(f"Fine & useful things, page {number}") for number in range(pages))
+        cents = sum(number * 7919 % 250_000 for number in range(pages * products))
+        assert scale.expected == (pages, titles, pages * (products + 5), pages * products, cents)
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_wrong_answer_ends_the_worker_with_its_own_status(write: Write, threads: str) -> None:
+    result = execute(write(body("def work(part): return 7", expected="20")), "--threads", threads)
+    assert result.returncode == WRONG_ANSWER_STATUS
+    assert result.stderr == f"wrong answer: expected 20, got {7 * int(threads)}\n"
+
+
+def test_an_error_in_a_thread_ends_the_worker_at_once_with_its_traceback(write: Write) -> None:
+    work = """
+        def work(part):
+            if part == 1:
+                raise LookupError("nothing there")
+            time.sleep(300)
+        """
+    result = execute(write(body(work, expected="None")), "--threads", "3")
+    assert result.returncode == 1
+    assert 'raise LookupError("nothing there")' in result.stderr
+    assert result.stderr.endswith("LookupError: nothing there\n")
+
+
+def test_an_error_in_the_main_thread_ends_the_worker_with_its_traceback(write: Write) -> None:
+    result = execute(write(body("def work(part): return 1 // part", expected="None")))
+    assert result.returncode == 1
+    assert result.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
+def test_a_thread_count_that_makes_no_sense_is_refused(threads: str) -> None:
+    result = execute(script("pure_python/cpu_bound"), "--threads", threads)
+    assert result.returncode == 2
+    assert f"argument --threads: expected a number from 1, got '{threads}'" in result.stderr
+
+
+def test_a_size_that_the_workload_lacks_is_refused() -> None:
+    result = execute(script("pure_python/cpu_bound"), "--size", "huge")
+    assert result.returncode == 2
+    assert "choose from" in result.stderr
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+AFFINITY = "def work(part): return sorted(os.sched_getaffinity(0))"
+
+
+def affinities(path: Path, *arguments: str) -> list[list[int]]:
+    """The CPUs of each thread, then those of the main thread, in the last execution."""
+    result = execute(path, *arguments)
+    assert result.returncode == 0, result.stderr
+    line = [line for line in result.stdout.splitlines() if line.startswith("[[")][-1]
+    found: list[list[int]] = json.loads(line)
+    return found
+
+
+@pytest.fixture
+def seen(write: Write) -> Path:
+    """A workload that prints the affinity of its threads and of its main thread."""
+    return write(body(AFFINITY, expected="None", combine="lambda results: print([*results, work(None)])"))
+
+
+def test_each_thread_of_a_team_has_a_cpu_of_its_own_and_the_process_keeps_all(seen: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    *team, main = affinities(seen, "--threads", str(len(allowed)))
+    assert main == sorted(allowed)
+    if len(allowed) > 1:
+        assert sorted(team) == [[cpu] for cpu in sorted(allowed)]
+
+
+def test_more_threads_than_cpus_go_round(seen: Path) -> None:
+    count = len(os.sched_getaffinity(0))
+    *team, _ = affinities(seen, "--threads", str(count + 2))
+    assert team[count] == team[0]
+    assert all(len(cpus) == 1 for cpus in team)
+
+
+def test_threads_placed_freely_may_use_all_cpus(seen: Path) -> None:
+    assert affinities(seen, "--threads", "2", "--placement", "free") == [sorted(os.sched_getaffinity(0))] * 3
+
+
+def test_a_team_stays_on_the_cpus_that_pyperf_was_given(seen: Path) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    assert affinities(seen, "--threads", "2", "--affinity", str(cpu)) == [[cpu]] * 3
+
+
+def test_the_threads_of_a_worker_live_as_long_as_it_does(write: Write) -> None:
+    work = """
+        import threading
+        made = set()
+        def work(part):
+            made.add(threading.get_ident())
+        """
+    result = execute(write(body(work, expected="2", combine="lambda results: len(made)")), "--threads", "2", "-n", "5")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_threads_of_a_team_are_at_work_at_the_same_time(write: Write) -> None:
+    work = """
+        import threading
+        meeting = threading.Barrier(3)
+        def work(part):
+            meeting.wait(timeout=30)
+            return 1
+        """
+    result = execute(write(body(work, expected="3")), "--threads", "3")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_team_takes_every_core_before_the_second_half_of_one(load: Callable[[str], ModuleType]) -> None:
+    cores_first = load("_parallel").cores_first
+    assert cores_first({0, 1, 2, 3}, lambda cpu: str(cpu // 2)) == [0, 2, 1, 3]
+    assert cores_first({0, 1, 2, 3}, lambda cpu: str(cpu % 2)) == [0, 1, 2, 3]
+    assert cores_first({5, 4, 1}, lambda cpu: str(cpu // 4)) == [1, 4, 5]
+
+
+@pytest.mark.parametrize(("length", "count"), [(10, 3), (7, 7), (3, 5), (0, 2), (1_000_001, 16)])
+def test_chunks_cover_a_job_once_and_differ_by_one_at_most(
+    load: Callable[[str], ModuleType], length: int, count: int
+) -> None:
+    parts = load("_parallel").chunks(range(length), count)
+    assert len(parts) == count
+    assert [part.start for part in parts[1:]] == [part.stop for part in parts[:-1]]
+    assert (parts[0].start, parts[-1].stop) == (0, length)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+# -- by hand -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_script_executed_by_hand_hands_its_options_to_its_workers(write: Write, tmp_path: Path) -> None:
+    output = tmp_path / "run.json"
+    path = write(body("def work(part): return 1", expected="3"))
+    result = execute(path, "--threads", "3", "--placement", "free", "-o", str(output), worker=False)
+    assert result.returncode == 0, result.stderr
+    sample = metadata(output)
+    assert (sample["threads"], sample["placement"], sample["colour"]) == (3, "free", "red")
+
+
+def test_the_process_that_starts_workers_makes_no_job(write: Write, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    text = body("def work(part): return 1", expected="1").replace("job=lambda colour: colour", "job=job")
+    path = write(f"def job(colour):\n    open({str(made)!r}, 'a').write('job\\n')\n" + text)
+    assert execute(path, worker=False).returncode == 0
+    assert made.read_text() == "job\n"
+
+
+def test_the_example_of_the_documentation_works(write: Write, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "adding-a-workload.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert block(example)["tool"]["gilometer"]["threaded"] is True
+    output = tmp_path / "run.json"
+    result = execute(write(example), "--threads", "2", "-o", str(output))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert metadata(output)["lines"] == 10_000
+
+
+# -- the server --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client() -> Iterator[subprocess.Popen[str]]:
+    """A process that has opened a site of 4 pages and prints their URLs."""
+    code = """\
+import _client, sys
+print(*_client.open_site(pages=4, products=3, latency_ms=50), flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code]
+    folder = WORKLOADS / "scraping"
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def urls_of(client: subprocess.Popen[str]) -> list[str]:
+    assert client.stdout is not None
+    return client.stdout.readline().split()
+
+
+def test_the_server_makes_each_answer_wait_for_the_stated_latency(
+    load: Callable[[str], ModuleType], client: subprocess.Popen[str]
+) -> None:
+    urls = urls_of(client)
+    start = time.monotonic()
+    pages = list(load("_client").fetch(urls))
+    assert time.monotonic() - start >= 4 * 0.050
+    assert [page.count(b"<article") for page in pages] == [3, 3, 3, 3]
+    assert len(set(pages)) == 4
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None], ids=["killed", "terminated", "done"])
+def test_the_server_ends_with_its_client(client: subprocess.Popen[str], end: signal.Signals | None) -> None:
+    port = urlsplit(urls_of(client)[0]).port
+    assert listens(port)
+    if end is None:
+        client.communicate()
+        assert client.returncode == 0
+        assert not listens(port), "the client did not wait for its server"
+    else:
+        client.send_signal(end)
+    deadline = time.monotonic() + 30
+    while listens(port):
+        assert time.monotonic() < deadline, "the server outlived its client"
+        time.sleep(0.02)
+
+
+def listens(port: int | None) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,261 @@
+"""What the workloads share: one job, split over workers, timed by pyperf, its answer checked.
+
+A workload hands `run` the job at each of its sizes, and the work on one part of it.  This module adds the options that
+the harness uses (`--threads`, `--strategy`, `--placement`, `--size`), executes the parts and times them.
+
+It runs inside the interpreters that are compared: it needs Python 3.11, pyperf and Linux, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import itertools
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from queue import SimpleQueue
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Generic, TypeVar, assert_never
+
+import pyperf
+
+WRONG_ANSWER_STATUS = 65
+"""Exit status of a worker whose answer is wrong (sysexits' EX_DATAERR); the harness knows it by this number."""
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+class Strategy(StrEnum):
+    """How the parts of a job are executed."""
+
+    THREADS = "threads"
+
+
+class Placement(StrEnum):
+    """Where the workers of a team may execute."""
+
+    PINNED = "pinned"
+    """Each on a CPU of its own, in turn where there are more workers than CPUs."""
+    FREE = "free"
+    """Each on any CPU that the process may use."""
+
+
+class Scale:
+    """How big the job is at one size, and what its answer is then.
+
+    The parameters are the keyword arguments that the job is made with; every sample carries them as metadata, so that
+    a report can show them.
+    """
+
+    def __init__(self, *, expected: object, **parameters: str | int | float) -> None:
+        self.expected = expected
+        self.parameters = parameters
+
+
+def run(
+    name: str,
+    *,
+    sizes: Mapping[str, Scale],
+    job: Callable[..., Any],
+    work: Callable[[Any], Any],
+    split: Callable[[Any, int], Sequence[Any]] | None = None,
+    combine: Callable[[Sequence[Any]], object] = sum,
+) -> None:
+    """Time one job as a pyperf benchmark: from the release of the workers until the last of them is done.
+
+    `job(**parameters)` makes the whole job, `split(job, n)` cuts it into n parts (by default slices of equal length),
+    `work(part)` is the code that is measured, and `combine(results)` makes the answer from its results, in the order
+    of the parts.  Only the work is timed.  Each answer must equal what the size expects, whatever the number of
+    workers; a worker process that gets another one ends with status 65.  What the work raises ends it with status 1.
+
+    Parts of one job are executed at the same time: `work` must not change what they share.
+    """
+    runner = pyperf.Runner(add_cmdline_args=_forward)
+    _add_options(runner.argparser, sizes)
+    options = runner.parse_args()
+    scale = sizes[options.size]
+    # The process that only starts pyperf's workers needs no job.
+    parts = (split or chunks)(job(**scale.parameters), options.threads) if options.worker else ()
+
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def workers() -> Callable[[], Sequence[Any]]:
+            # Not before the first value: only then has pyperf bound the process to its --affinity.
+            return stack.enter_context(_workers(Strategy(options.strategy), Placement(options.placement), work, parts))
+
+        def time_loops(loops: int) -> float:
+            execute = workers()
+            elapsed = 0.0
+            for _ in range(loops):
+                start = perf_counter()
+                results = execute()
+                elapsed += perf_counter() - start
+                check(combine(results), scale.expected)
+                del results  # or the next loop would free them on the clock
+            return elapsed
+
+        metadata = {
+            **scale.parameters,
+            "size": options.size,
+            "threads": options.threads,
+            "strategy": options.strategy,
+            "placement": options.placement if options.threads > 1 else "inherited",
+        }
+        runner.bench_time_func(name, time_loops, metadata=metadata)
+
+
+def check(got: object, expected: object) -> None:
+    """End the process with status 65 and one line on stderr unless the answer is the expected one."""
+    if got != expected:
+        print(f"wrong answer: expected {expected!r}, got {got!r}", file=sys.stderr)
+        sys.exit(WRONG_ANSWER_STATUS)
+
+
+def chunks(job: Any, count: int) -> list[Any]:
+    """Consecutive slices of a sequence (list, range, array, ...) whose lengths differ by one at most."""
+    bounds = [len(job) * index // count for index in range(count + 1)]
+    return [job[start:stop] for start, stop in itertools.pairwise(bounds)]
+
+
+# -- options -----------------------------------------------------------------------------------------------------------
+
+
+def _add_options(parser: argparse.ArgumentParser, sizes: Mapping[str, Scale]) -> None:
+    parser.add_argument("--threads", type=_count, default=1, help="number of parts of the job that execute at once")
+    parser.add_argument(
+        "--strategy", choices=[*map(str, Strategy)], default=str(Strategy.THREADS), help="what they execute in"
+    )
+    parser.add_argument(
+        "--placement",
+        choices=[*map(str, Placement)],
+        default=str(Placement.PINNED),
+        help="bind each of several threads to a CPU of its own, or let them move",
+    )
+    parser.add_argument("--size", choices=list(sizes), default=next(iter(sizes)), help="how much work the job is")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
+def _forward(command: list[str], options: argparse.Namespace) -> None:
+    """Hand our options on to the workers that pyperf starts by itself."""
+    command += [f"--{option}={getattr(options, option)}" for option in ("threads", "strategy", "placement", "size")]
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _workers(
+    strategy: Strategy, placement: Placement, work: Callable[[Part], Result], parts: Sequence[Part]
+) -> Iterator[Callable[[], Sequence[Result]]]:
+    """A function that does the work once on every part, all at once, and returns the results in order."""
+    if len(parts) == 1:
+        yield lambda: [work(parts[0])]
+        return
+    match strategy:
+        case Strategy.THREADS:
+            with Team(work, parts, _places(placement, len(parts))) as team:
+                yield team
+        case _:
+            assert_never(strategy)
+
+
+class Team(Generic[Part, Result]):
+    """Threads that live as long as the context, one for each part, waiting without using a CPU.
+
+    Calling the team releases them all, and returns when the last is done.  What a thread raises, the call raises.
+    """
+
+    def __init__(
+        self, work: Callable[[Part], Result], parts: Sequence[Part], places: Sequence[Collection[int]]
+    ) -> None:
+        """`places`: for each thread the CPUs on which it may execute."""
+        self._work = work
+        self._results: list[Any] = [None] * len(parts)
+        self._gates: list[SimpleQueue[bool]] = [SimpleQueue() for _ in parts]
+        self._finished: SimpleQueue[BaseException | None] = SimpleQueue()
+        # Daemons: after an error the process ends without waiting for those that still work.
+        self._threads = [
+            threading.Thread(target=self._serve, args=(index, part, place), name=f"team-{index}", daemon=True)
+            for index, (part, place) in enumerate(zip(parts, places, strict=True))
+        ]
+
+    def __enter__(self) -> Team[Part, Result]:
+        for thread in self._threads:
+            thread.start()
+        self._wait()
+        return self
+
+    def __call__(self) -> list[Result]:
+        for gate in self._gates:
+            gate.put(True)
+        self._wait()
+        results, self._results = self._results, [None] * len(self._threads)
+        return results
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for gate in self._gates:
+            gate.put(False)
+        if error is None:
+            for thread in self._threads:
+                thread.join()
+
+    def _wait(self) -> None:
+        for _ in self._threads:
+            if (error := self._finished.get()) is not None:
+                raise error
+
+    def _serve(self, index: int, part: Part, place: Collection[int]) -> None:
+        try:
+            os.sched_setaffinity(0, place)  # of this thread alone
+            self._finished.put(None)
+            while self._gates[index].get():
+                self._results[index] = self._work(part)
+                self._finished.put(None)
+        except BaseException as error:
+            self._finished.put(error)
+
+
+def _places(placement: Placement, count: int) -> list[set[int]]:
+    """For each of `count` threads the CPUs on which it may execute, out of those that this process may use."""
+    allowed = os.sched_getaffinity(0)
+    match placement:
+        case Placement.PINNED:
+            return [{cpu} for cpu in itertools.islice(itertools.cycle(cores_first(allowed, _core)), count)]
+        case Placement.FREE:
+            return [allowed] * count
+        case _:
+            assert_never(placement)
+
+
+def cores_first(cpus: Collection[int], core: Callable[[int], str]) -> list[int]:
+    """CPUs in the order in which a team takes them: one of every physical core before a second of any."""
+    taken: Counter[str] = Counter()
+    ranked = []
+    for cpu in sorted(cpus):
+        ranked.append((taken[core(cpu)], cpu))
+        taken[core(cpu)] += 1
+    return [cpu for _, cpu in sorted(ranked)]
+
+
+def _core(cpu: int) -> str:
+    """The same text for all CPUs of a physical core; each its own core where the kernel does not tell."""
+    try:
+        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii")
+    except OSError:
+        return str(cpu)

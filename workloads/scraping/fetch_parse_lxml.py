@@ -1,0 +1,44 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["lxml", "pyperf"]
+#
+# [tool.gilometer]
+# summary = "Fetches pages from a local server with http.client, parses them with lxml; 100 pages at full size."
+# threaded = true
+# sized = true
+# ///
+"""The pages of fetch_parse_stdlib, fetched in the same way and parsed with lxml.
+
+It stands for scrapers that use a parser written in C: much less time goes into parsing, so waiting weighs more.  lxml
+lets go of the GIL while it builds a tree; a release that does not declare support for free threading turns the GIL on
+again when it is imported, which the harness notices.
+
+The server is a process of its own, in Python, on the same CPUs as the client: what it needs of them is part of the
+time.  It waits for 2 ms (quick) or 20 ms (full) before each answer.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _client import SIZES, Page, cents, fetch, findings, open_site
+from _parallel import run
+from lxml import html
+
+
+def parse(body: bytes) -> Page:
+    tree = html.document_fromstring(body)
+    return Page(
+        title=tree.findtext("head/title"),
+        links=[link.get("href") for link in tree.iter("a")],
+        prices=[cents(price.text) for price in tree.iter("p") if price.get("class") == "price"],
+    )
+
+
+def scrape(urls: Sequence[str]) -> list[Page]:
+    return [parse(body) for body in fetch(urls)]
+
+
+if __name__ == "__main__":
+    run("scraping/fetch_parse_lxml", sizes=SIZES, job=open_site, work=scrape, combine=findings)
