@@ -50,7 +50,8 @@ def verb(**options: Any) -> Callable[[Body], Body]:
             if status:
                 sys.exit(status)
 
-        return task(**options)(execute)  # type: ignore[return-value]
+        made: Body = task(**options)(execute)
+        return made
 
     return decorate
 
@@ -62,8 +63,9 @@ def quickstart(_: Context, source: str | None = None) -> int:
     Example: inv quickstart
     """
     from harness import session
+    from harness.request import BenchOptions
 
-    return session.bench(session.BenchOptions(source=source), set_up=True)
+    return session.bench(BenchOptions(source=source), set_up=True)
 
 
 @verb()
@@ -95,8 +97,9 @@ def build(_: Context, builds: str | None = None, optimize: str = "plain", source
     Example: inv build --builds 3.14,3.14t --optimize pgo-lto
     """
     from harness import session
+    from harness.request import BenchOptions
 
-    session.build(session.BenchOptions(builds=builds, optimize=optimize, source=source))
+    session.build(BenchOptions(builds=builds, optimize=optimize, source=source))
 
 
 @verb(help=_BENCH_HELP)
@@ -124,8 +127,9 @@ def bench(
     Example: inv bench --cores 4,16 --builds 3.14,3.14t --workloads pure_python
     """
     from harness import session
+    from harness.request import BenchOptions
 
-    options = session.BenchOptions(
+    options = BenchOptions(
         cores=cores,
         threads=threads,
         builds=builds,
@@ -144,7 +148,7 @@ def bench(
         session.dry_run(options)
         return 0
     if resume:
-        return session.resume(resume, options, as_json=json)
+        return session.resume(resume, wait=not no_wait, as_json=json)
     return session.bench(options, as_json=json)
 
 

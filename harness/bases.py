@@ -19,7 +19,9 @@ from harness.progress import Progress
 _BASE_LABEL = f"{LABEL}.base"
 _SCRIPTS = Path("/usr/share/debootstrap/scripts")
 _KEYRINGS = Path("/usr/share/keyrings")
-_STEPS = 330
+_SCRATCH = "/var/tmp"
+"""Device nodes and programs have to work there, which many a /tmp forbids."""
+_STEPS = 420
 """Lines that debootstrap prints for a minimal system, about."""
 _LAST_LINES = 8
 _FALLBACK_SCRIPT = {"debian": "sid", "ubuntu": "gutsy"}
@@ -70,7 +72,7 @@ def ensure(images: Images, suite: str, pin: BasePin, progress: Progress) -> Base
 def _bootstrap(images: Images, suite: str, distribution: str, mirror: str, progress: Progress) -> Base:
     """A minimal system by debootstrap, imported as an image of one layer."""
     description = f"{suite}, bootstrapped by debootstrap on {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
-    with tempfile.TemporaryDirectory(prefix="gilometer-base-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gilometer-base-", dir=_SCRATCH) as folder:
         tree = Path(folder) / "tree"
         with progress.task(f"bootstrapping {suite}", total=_STEPS) as task:
             lines: list[str] = []

@@ -50,6 +50,7 @@ class Ingredients:
     only whether they can be fetched, so it belongs into a build's facts and not into its recipe.
     """
 
+    distribution: str
     apt_mirror: str | None
     apt_settings: Mapping[str, str]
     pip_settings: Mapping[str, str]
@@ -67,9 +68,17 @@ class Ingredients:
             found["CA bundle"] = f"sha256:{hashlib.sha256(self.ca_bundle).hexdigest()}"
         return {name: _without_password(value) for name, value in sorted(found.items())}
 
-    def apt_conf(self) -> str:
-        """A file for /etc/apt/apt.conf.d."""
-        return "".join(f'{name} "{value}";\n' for name, value in self.apt_settings.items())
+    def apt_conf(self, ca_bundle: str) -> str:
+        """A file for /etc/apt/apt.conf.d, where the CA bundle lies at the path `ca_bundle`."""
+        settings = dict(self.apt_settings)
+        if self.ca_bundle:
+            settings["Acquire::https::CAInfo"] = ca_bundle
+        return "".join(f'{name} "{value}";\n' for name, value in settings.items())
+
+    def sources_list(self, suite: str) -> str:
+        """/etc/apt/sources.list for a suite on the host's mirror; empty, for the image's own, where it has none."""
+        keyring = f"/usr/share/keyrings/{self.distribution}-archive-keyring.gpg"
+        return f"deb [signed-by={keyring}] {self.apt_mirror} {suite} main\n" if self.apt_mirror else ""
 
     def pip_conf(self) -> str:
         """A file for PIP_CONFIG_FILE."""
@@ -80,6 +89,7 @@ class Ingredients:
 def ingredients(distribution: str) -> Ingredients:
     """What this host gives to a build whose base is of `distribution`."""
     return Ingredients(
+        distribution=distribution,
         apt_mirror=apt_mirror(distribution),
         apt_settings=read_apt_settings(_ask("apt-config", "dump")),
         pip_settings=read_pip_settings(_ask(sys.executable, "-m", "pip", "config", "list")),

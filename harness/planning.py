@@ -74,6 +74,15 @@ def blocks_for(sd: float, half_width: float, confidence: float = 0.95) -> int:
     return n
 
 
+def confidence_at_looks(confidence: float) -> float:
+    """Confidence to estimate and judge with where blocks stop at a look, so that intervals cover as `confidence` says.
+
+    Stopping on the width prefers blocks that happen to look alike: in simulation (benchmarks/simulate.py) intervals of
+    95 % then cover 92.5 % to 95.5 %, and intervals with four fifths of alpha, 96 %, cover 94 % to 96.5 %.
+    """
+    return 1 - 0.8 * (1 - confidence)
+
+
 def next_look(blocks: int, cap: int = LOOKS[-1]) -> int | None:
     """The block count of the next look after `blocks`; the last one is at `cap`.  None where that is reached."""
     if blocks >= cap:

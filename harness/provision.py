@@ -156,7 +156,7 @@ def _start_service() -> docker_client.Connection:
 
 
 def start_daemon(daemon: Daemon) -> docker_client.Connection:
-    """Without systemd: start a daemon and wait for its answer.  HostError, with the end of its log, if there is none."""
+    """Without systemd: start a daemon and wait for its answer.  HostError, with its last lines, if there is none."""
     if alive := _remove_stale_pid_files(daemon):
         if connection := _answer(_START_SECONDS, daemon.address):
             return connection
@@ -199,7 +199,7 @@ def _launch(daemon: Daemon, search_path: str) -> docker_client.Connection | None
 
 
 def _remove_stale_pid_files(daemon: Daemon) -> int | None:
-    """Process id of a dockerd that is alive.  A file that names any other process is of an earlier boot: it has to go."""
+    """Process id of a dockerd that is alive.  A file that names any other process is of an earlier boot and goes."""
     alive = None
     for path, name in ((daemon.pid_file, "dockerd"), (daemon.exec_root / "containerd/containerd.pid", "containerd")):
         with contextlib.suppress(OSError, ValueError):

@@ -6,17 +6,17 @@ import contextlib
 import datetime
 import json
 import secrets
-import shlex
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 import harness
-from harness import builds as build_specs
-from harness import host, lock, specs, store
+from harness import host, lock, noise, request, specs, store
 from harness.errors import HostError, RequestError
 from harness.model import (
     SCHEMA,
@@ -30,77 +30,64 @@ from harness.model import (
     JournalLine,
     Optimize,
     Plan,
-    Profile,
     Run,
     Sample,
 )
-from harness.plan import Request, estimate_seconds, make_plan
+from harness.plan import estimate_seconds, make_plan
+from harness.request import BenchOptions
 from harness.screen import Screen, clock
-from harness.workbench import workbench
+from harness.workbench import Workbench, workbench
 
 if TYPE_CHECKING:
     from harness.engine import Engine
-    from harness.workbench import Workbench
 
 ROOT = Path(__file__).parent.parent
 WORKLOADS = ROOT / "workloads"
 RESULTS = ROOT / "results"
-
-_ENGINES = ("docker", "host")
-
-
-@dataclass(frozen=True, slots=True)
-class BenchOptions:
-    """What `inv bench` was asked for, as typed."""
-
-    cores: str | None = None
-    threads: str | None = None
-    builds: str | None = None
-    workloads: str | None = None
-    profile: str = Profile.QUICK
-    engine: str = "docker"
-    optimize: str = Optimize.PLAIN
-    source: str | None = None
-    skip_unavailable: bool = False
-    seed: str | None = None
-    blocks: str | None = None
-    timeout: str = "120"
-    wait: bool = True
 
 
 # -- set-up ------------------------------------------------------------------------------------------------------------
 
 
 def setup() -> None:
-    """Engine, base image and the default pair of images, each found or made."""
-    from harness import provision
-
-    screen = Screen()
-    for done in provision.ensure_engine(screen):
-        screen.say(done)
+    """Engine, base image and the default pair of images, each found or made; says which."""
+    _provide_engine(Screen())
     build(BenchOptions())
 
 
 def build(options: BenchOptions) -> None:
     """Images only; prints what each build is."""
-    screen = Screen()
-    wanted, warnings = _choose_builds(options)
-    for warning in warnings:
-        screen.say(f"warning: {warning}")
-    for facts in _ensure_images(wanted, options, screen):
-        print(f"{facts.build.name}: {facts.release}, {facts.optimize}, image {facts.image[:19]}")
+    for facts in _builds(options, Screen())[0]:
+        gil = "free-threaded" if facts.free_threaded else "with the GIL"
+        print(f"{facts.build.name}: CPython {facts.release} {gil}, {facts.optimize}, image {facts.image[:19]}")
+
+
+def prepare(*names: str) -> tuple[BuildFacts, ...]:
+    """The images of the builds named, or of the default pair, made where they are missing."""
+    return _builds(BenchOptions(builds=",".join(names) or None), Screen())[0]
 
 
 def doctor(*, as_json: bool) -> None:
     """Prints what this host can do and what disturbs measurements on it."""
-    from harness import doctor as doctor_room
+    from harness import docker_client, images
 
-    findings = doctor_room.examine()
+    facts = host.facts()
+    findings = [*noise.findings(facts), noise.speeds(noise.probe_speeds(facts.cpus))]
+    try:
+        found = docker_client.find()
+        findings.append(noise.Finding("engine", noise.State.OK, f"{found.name} at {found.address.url}"))
+    except HostError as error:
+        findings.append(noise.Finding("engine", noise.State.WARN, error.message, error.hint))
+    try:
+        pair, warnings = images.Foundry().choose_pair()
+        text = "; ".join((f"{' and '.join(one.name for one in pair)} can be made here", *warnings))
+        findings.append(noise.Finding("builds", noise.State.NOTE if warnings else noise.State.OK, text))
+    except HostError as error:
+        findings.append(noise.Finding("builds", noise.State.WARN, error.message, error.hint))
     if as_json:
-        print(json.dumps([finding.as_dict() for finding in findings], indent=1))
+        print(json.dumps(msgspec.to_builtins(findings), indent=1))
     else:
-        for finding in findings:
-            print(finding)
+        print(*findings, sep="\n")
 
 
 # -- bench -------------------------------------------------------------------------------------------------------------
@@ -108,51 +95,35 @@ def doctor(*, as_json: bool) -> None:
 
 def dry_run(options: BenchOptions) -> None:
     """Prints the plan and an estimate; touches nothing."""
-    request = _request(options, _named_or_default(options))
-    plan = make_plan(request, {})
-    print(f"{len(plan.cases)} cases on {len(plan.builds)} builds ({', '.join(plan.builds)}), seed {plan.seed}:")
-    for case in plan.cases:
-        print(f"  {case.id}")
+    plan = make_plan(request.resolve(options, WORKLOADS), {})
+    seats = max(len(block.cases) for block in plan.blocks) * len(plan.builds)
+    print(f"{len(plan.cases)} cases on {' and '.join(plan.builds)}, seed {plan.seed}:")
+    print(*(f"  {case.id}" for case in plan.cases), sep="\n")
     print(
-        f"{len(plan.blocks)} blocks of up to {max(len(block.cases) for block in plan.blocks) * len(plan.builds)} "
-        f"workers, {plan.warmups} + {plan.values} turns each; about {clock(estimate_seconds(plan))}, "
-        "not counting images that have to be built."
+        f"{len(plan.blocks)} blocks of up to {seats} workers, {plan.warmups} + {plan.values} turns each: "
+        f"about {clock(estimate_seconds(plan))}, not counting images that have to be built."
     )
 
 
 def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False) -> int:
     """Plan, execute, report.  Returns the exit status: 0, or 4 where a measurement failed or is invalid."""
     screen = Screen()
-    _request(options, _named_or_default(options))  # what is wrong with the request is said before anything is built
-    if set_up:
-        from harness import provision
-
-        for done in provision.ensure_engine(screen):
-            screen.say(done)
-    if options.engine == "host":
-        from harness import host_builds
-
-        wanted, warnings = host_builds.choose(options.builds), ()
-        facts = host_builds.ensure(wanted, screen)
-    else:
-        wanted, warnings = _choose_builds(options)
-        for warning in warnings:
-            screen.say(f"warning: {warning}")
-        facts = _ensure_images(wanted, options, screen)
-    facts = _distinct(facts)
-    request = _request(options, tuple(fact.build.name for fact in facts))
-    plan = make_plan(request, {fact.build.name: frozenset(fact.packages) for fact in facts})
-    with (
-        _measuring(options, screen, describe=", ".join(plan.builds)),
-        workbench(WORKLOADS) as bench_,
-    ):
-        engine = _open_engine(options.engine, bench_, screen)
+    request.resolve(options, WORKLOADS)  # what is wrong with the request is said before anything is touched
+    if set_up and options.engine == "docker":
+        _provide_engine(screen)
+    facts, warnings = _builds(options, screen)
+    plan = make_plan(
+        request.resolve(options, WORKLOADS, tuple(fact.build.name for fact in facts)),
+        {fact.build.name: frozenset(fact.packages) for fact in facts},
+    )
+    with measuring(" and ".join(plan.builds), screen, wait=options.wait), workbench(WORKLOADS) as bench_:
+        engine = open_engine(options.engine, bench_, screen)
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
             schema=SCHEMA,
             id=_run_id(now, plan),
             created=now.isoformat(timespec="seconds"),
-            command=_command(options, plan),
+            command=request.command(options, plan),
             gilometer=harness.__version__,
             revision=_revision(),
             plan=plan,
@@ -168,28 +139,71 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
 
 
-def resume(name: str, options: BenchOptions, *, as_json: bool = False) -> int:
-    """Execute what a run has not recorded yet.  RequestError where its builds or workloads are no longer the same."""
+def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
+    """Execute what a run has not recorded yet.  RequestError where its workloads or images are no longer the same."""
     screen = Screen()
     directory = _find_run(name)
     run = store.load_run(directory)
     _refuse_changes(run)
-    with (
-        _measuring(options, screen, describe=", ".join(run.plan.builds)),
-        workbench(WORKLOADS) as bench_,
-    ):
-        engine = _open_engine(run.engine.kind, bench_, screen)
+    with measuring(" and ".join(run.plan.builds), screen, wait=wait), workbench(WORKLOADS) as bench_:
+        engine = open_engine(run.engine.kind, bench_, screen)
         store.mend(directory)
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
 
 
 def report(name: str, *, as_json: bool = False) -> None:
     """Write the pages of a run again."""
-    directory = _find_run(name)
-    _explain(directory, as_json=as_json)
+    _explain(_find_run(name), as_json=as_json)
 
 
-# -- the steps of a bench ----------------------------------------------------------------------------------------------
+# -- the steps ---------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def measuring(what: str, screen: Screen, *, wait: bool = True) -> Iterator[None]:
+    """This machine's lock: two runs at once would disturb each other."""
+    with lock.measuring_lock(wait=wait, progress=screen, describe=what):
+        yield
+
+
+def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Engine:
+    """The engine, with nothing of ours left in it.  Only with the measuring lock held."""
+    if kind == "host":
+        from harness.host_engine import HostEngine
+
+        return HostEngine(bench_)
+    from harness.docker_client import find
+    from harness.docker_engine import DockerEngine
+
+    engine = DockerEngine(find(), bench_)
+    if removed := engine.remove_left_behind():
+        screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
+    return engine
+
+
+def _provide_engine(screen: Screen) -> None:
+    from harness import provision
+
+    for done in provision.ensure_engine(screen):
+        screen.say(done)
+
+
+def _builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
+    """Facts of the builds to compare, their images made where missing, and what a reader must know of the choice."""
+    if options.engine == "host":
+        from harness import host_builds
+
+        return _distinct([host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]), ()
+    from harness.images import Foundry
+
+    foundry = Foundry(source=options.source)
+    wanted: Sequence[Build] | None = request.named_builds(options)
+    warnings: tuple[str, ...] = ()
+    if wanted is None:
+        wanted, warnings = foundry.choose_pair(Optimize(options.optimize))
+    for warning in warnings:
+        screen.say(f"warning: {warning}")
+    return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
 
 
 def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, *, as_json: bool) -> int:
@@ -206,7 +220,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
                 finished = len(done)
                 for line in execution:
                     journal.append(line)
-                    _show_line(line, run.plan.blocks, screen)
+                    _show_failures(line, run.plan.blocks, screen)
                     finished += isinstance(line, BlockRecord)
                     task.update(finished, note=_note(line, run.plan.blocks))
         except KeyboardInterrupt:
@@ -220,7 +234,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     _explain(directory, as_json=as_json)
     if interrupted:
         return 130
-    return 4 if _failures(store.load_journal(directory)) else 0
+    return 4 if any(isinstance(outcome, Failure) for outcome in _outcomes(store.load_journal(directory))) else 0
 
 
 def _explain(directory: Path, *, as_json: bool) -> None:
@@ -231,10 +245,9 @@ def _explain(directory: Path, *, as_json: bool) -> None:
     findings = analyse(*store.load(directory))
     path = page.write(directory, findings)
     if as_json:
-        print(json.dumps(summary.data(findings), indent=1))
+        print(json.dumps(summary.data(findings), indent=1, allow_nan=False))
     else:
-        print(summary.text(findings))
-        print(f"\nReport: {path}")
+        print(f"\n{summary.text(findings)}\n\nReport: {_show(path)}")
 
 
 def _write_pyperf(directory: Path, run: Run) -> None:
@@ -246,7 +259,13 @@ def _write_pyperf(directory: Path, run: Run) -> None:
         samples.write_pyperf(directory / "pyperf" / f"{name}.json", found)
 
 
-def _show_line(line: JournalLine, blocks: Sequence[Block], screen: Screen) -> None:
+def _outcomes(journal: Sequence[JournalLine]) -> Iterator[Sample | Failure]:
+    for line in journal:
+        if isinstance(line, BlockRecord):
+            yield from line.outcomes
+
+
+def _show_failures(line: JournalLine, blocks: Sequence[Block], screen: Screen) -> None:
     """Failures are said when they happen."""
     match line:
         case BlockRecord():
@@ -264,99 +283,27 @@ def _note(line: JournalLine, blocks: Sequence[Block]) -> str:
     return blocks[line.index].workload if isinstance(line, BlockRecord) else ""
 
 
-def _outcomes(journal: Sequence[JournalLine]) -> Iterator[Sample | Failure]:
-    for line in journal:
-        if isinstance(line, BlockRecord):
-            yield from line.outcomes
-
-
-def _failures(journal: Sequence[JournalLine]) -> bool:
-    return any(isinstance(outcome, Failure) for outcome in _outcomes(journal))
-
-
-# -- the request -------------------------------------------------------------------------------------------------------
-
-
-def _request(options: BenchOptions, builds: tuple[str, ...]) -> Request:
-    """The request with every name checked and every CPU set chosen; raises before anything is touched."""
-    profile = Profile(specs.choose("--profile", options.profile, list(Profile)))
-    specs.choose("--engine", options.engine, _ENGINES)
-    specs.choose("--optimize", options.optimize, [Optimize.PLAIN, Optimize.PGO_LTO])
-    topology = host.read_topology()
-    available = len(topology.allowed)
-    workloads = specs.select_workloads(options.workloads, specs.load_workloads(WORKLOADS))
-    threads = None if options.threads is None else specs.counts("--threads", options.threads, available)
-    sizes = (available,) if options.cores is None else specs.counts("--cores", options.cores, available)
-    fitting = tuple(size for size in sizes if size <= available)
-    if len(fitting) < len(sizes) and not (options.skip_unavailable and fitting):
-        raise HostError(
-            f"--cores {options.cores}: this machine has {available} CPU{'s' * (available > 1)}, "
-            f"so {', '.join(str(size) for size in sizes if size > available)} cannot be had",
-            hint=f"--skip-unavailable runs the sizes that fit ({', '.join(map(str, fitting))})"
-            if fitting
-            else f"None of the sizes fits; try: --cores {available}",
-        )
-    return Request(
-        builds=builds,
-        workloads=workloads,
-        cpu_sets=tuple(host.choose_cpus(topology, size) for size in fitting),
-        threads=threads,
-        profile=profile,
-        blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
-        seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
-        timeout_seconds=specs.whole_number("--timeout", options.timeout),
-    )
-
-
-def _named_or_default(options: BenchOptions) -> tuple[str, ...]:
-    if options.builds is None or options.engine == "host":
-        return ("the GIL build", "the free-threaded build") if options.builds is None else _split_builds(options)
-    return tuple(build.name for build in build_specs.resolve(_split_builds(options)))
-
-
-def _split_builds(options: BenchOptions) -> tuple[str, ...]:
-    return tuple(specs.split("--builds", options.builds or ""))
-
-
-def _choose_builds(options: BenchOptions) -> tuple[tuple[Build, ...], tuple[str, ...]]:
-    """The builds to compare, and what a reader must know of the choice."""
-    raise NotImplementedError
-
-
-def _ensure_images(wanted: Sequence[Build], options: BenchOptions, screen: Screen) -> tuple[BuildFacts, ...]:
-    raise NotImplementedError
+# -- small things ------------------------------------------------------------------------------------------------------
 
 
 def _distinct(facts: Sequence[BuildFacts]) -> tuple[BuildFacts, ...]:
-    """Facts with distinct names: a build that was named twice is an A/A comparison."""
-    raise NotImplementedError
+    """Facts with distinct names: a build that was named twice is an A/A comparison, its second name has a number."""
+    seen: Counter[str] = Counter()
+    distinct = []
+    for fact in facts:
+        seen[fact.build.name] += 1
+        if (number := seen[fact.build.name]) > 1:
+            build_ = msgspec.structs.replace(fact.build, name=f"{fact.build.name}#{number}")
+            distinct.append(msgspec.structs.replace(fact, build=build_))
+        else:
+            distinct.append(fact)
+    return tuple(distinct)
 
 
 def _advice(plan: Plan) -> tuple[str, ...]:
     topology = host.read_topology()
     sets = dict.fromkeys(case.cpus for case in plan.cases)
     return tuple(dict.fromkeys(text for cpus in sets for text in host.advice(topology, cpus)))
-
-
-@contextlib.contextmanager
-def _measuring(options: BenchOptions, screen: Screen, *, describe: str) -> Iterator[None]:
-    """The machine's lock: two runs at once would disturb each other."""
-    with lock.measuring_lock(wait=options.wait, progress=screen, describe=describe):
-        yield
-
-
-def _open_engine(kind: str, bench_: Workbench, screen: Screen) -> Engine:
-    if kind == "host":
-        from harness.host_engine import HostEngine
-
-        return HostEngine(bench_)
-    from harness.docker_client import find
-    from harness.docker_engine import DockerEngine
-
-    engine = DockerEngine(find(), bench_)
-    if removed := engine.remove_left_behind():
-        screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
-    return engine
 
 
 def _refuse_changes(run: Run) -> None:
@@ -374,9 +321,6 @@ def _refuse_changes(run: Run) -> None:
         )
 
 
-# -- names -------------------------------------------------------------------------------------------------------------
-
-
 def _find_run(name: str) -> Path:
     """A run by path, or by its name in results/; RequestError names the nearest."""
     for candidate in (Path(name), RESULTS / name):
@@ -391,29 +335,8 @@ def _find_run(name: str) -> Path:
 
 
 def _run_id(now: datetime.datetime, plan: Plan) -> str:
-    stem = f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.builds)}".replace("/", "_")
-    taken = (RESULTS / stem).exists()
-    return f"{stem}-{secrets.token_hex(2)}" if taken else stem
-
-
-def _command(options: BenchOptions, plan: Plan) -> str:
-    """The command that makes the same run again: everything that was left open is filled in."""
-    sizes = dict.fromkeys(len(case.cpus) for case in plan.cases)
-    words = ["./inv", "bench", "--builds", ",".join(plan.builds), "--cores", ",".join(map(str, sizes))]
-    if options.threads:
-        words += ["--threads", options.threads]
-    if options.workloads:
-        words += ["--workloads", options.workloads]
-    words += ["--profile", plan.profile, "--seed", str(plan.seed)]
-    if options.blocks:
-        words += ["--blocks", options.blocks]
-    if options.engine != "docker":
-        words += ["--engine", options.engine]
-    if options.optimize != Optimize.PLAIN:
-        words += ["--optimize", options.optimize]
-    if options.source:
-        words += ["--source", options.source]
-    return shlex.join(words)
+    stem = f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.builds)}"
+    return f"{stem}-{secrets.token_hex(2)}" if (RESULTS / stem).exists() else stem
 
 
 def _revision() -> str:

@@ -4,8 +4,8 @@ Blocks are independent of each other and values inside a block are not, so every
 estimate is the median of its pairs' log ratios (`block_effect`).  Over blocks the effect is the Hodges-Lehmann estimate
 with the interval of Wilcoxon's signed-rank test (`harness.ranks`), which is exact for every distribution that is
 symmetric about the effect.  Under "no effect" that symmetry is not assumed but made: who goes first is drawn at random.
-Against mean and t (benchmarks/simulate.py): the same coverage and 2 % wider on normal data, about half the width
-where one block in ten is disturbed.
+Against mean and t (benchmarks/simulate.py): the same coverage, 2 % wider on normal data, and with 32 blocks 30 %
+narrower where one block in ten is disturbed.
 
 All effects are time ratios, candidate over baseline: above 1 the candidate is slower.
 """
@@ -20,7 +20,7 @@ from enum import StrEnum
 import numpy as np
 from scipy import stats
 
-from harness.ranks import hodges_lehmann, rank_sum, signed_rank
+from harness.ranks import Array, hodges_lehmann, rank_sum, signed_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,20 +240,16 @@ def _interval_at(found: Effect, alpha: float, estimated: float) -> tuple[float, 
     return centre + stretch * (math.log(found.low) - centre), centre + stretch * (math.log(found.high) - centre)
 
 
-def geometric_mean(
-    effects_by_case: Sequence[Sequence[float]], seed: int, draws: int = 2_000, confidence: float = 0.95
-) -> Effect:
+def geometric_mean(effects_by_case: Sequence[Sequence[float]], confidence: float = 0.95) -> Effect:
     """Effect on a suite: exp of the mean of the cases' centres (Hodges-Lehmann), all cases of equal weight.
 
-    Blocks are resampled jointly: cases with the same number of blocks lose and repeat the same block indices, so that
-    what disturbs them together counts as one disturbance; cases with different numbers are resampled independently.
-    The resampled standard error, times sqrt(n / (n - 1)), makes a t interval with Welch and Satterthwaite's degrees of
-    freedom: percentiles of the draws themselves are too narrow for eight blocks.
+    The interval leaves out blocks jointly (the jackknife): a block index goes from all cases that have as many blocks,
+    so that what disturbed them together counts as one disturbance; cases with other counts are left out in their own
+    turn.  The standard error makes a t interval with Welch and Satterthwaite's degrees of freedom.  Resampling with
+    replacement covered up to 99.9 % where blocks are disturbed, in twice the width: it repeats disturbed blocks.
 
     Args:
         effects_by_case: per case, the blocks' log ratios.
-        seed: of the resampling.
-        draws: resamples; 2,000 know the standard error to 2 %.
 
     Raises:
         ValueError: no cases, or a case without blocks.
@@ -261,20 +257,21 @@ def geometric_mean(
     cases = [np.asarray(case, float) for case in effects_by_case]
     if not cases or not all(case.size for case in cases):
         raise ValueError("a suite needs cases, and every case blocks")
-    rng = np.random.default_rng(seed)
+    if len(cases) == 1:
+        return effect(effects_by_case[0], confidence)
     centre = float(np.mean([hodges_lehmann(case[None]) for case in cases]))
     fewest = min(case.size for case in cases)
     if fewest < 2:
         return Effect(math.exp(centre), math.nan, math.nan, fewest, math.nan, math.nan)
     variances: list[tuple[float, int]] = []
-    for n in sorted({case.size for case in cases}):
-        index = rng.integers(n, size=(draws, n))
-        centres = [hodges_lehmann(case[index]) for case in cases if case.size == n]
-        variances.append((float(np.var(np.sum(centres, axis=0) / len(cases), ddof=1)) * n / (n - 1), n))
+    for n in {case.size for case in cases}:
+        without = [hodges_lehmann(_leave_one_out(case)) for case in cases if case.size == n]
+        means = np.sum(without, axis=0) / len(cases)
+        variances.append((float(means.var()) * (n - 1), n - 1))
     variance = sum(v for v, _ in variances)
     if not variance:
         return Effect(math.exp(centre), math.exp(centre), math.exp(centre), fewest, 0.0, float(centre == 0))
-    df = variance**2 / sum(v**2 / (n - 1) for v, n in variances)
+    df = variance**2 / sum(v**2 / own for v, own in variances)
     error = math.sqrt(variance)
     reach = float(stats.t.isf((1 - confidence) / 2, df)) * error
     return Effect(
@@ -285,3 +282,8 @@ def geometric_mean(
         sd=error * math.sqrt(fewest),
         p=2 * float(stats.t.sf(abs(centre) / error, df)),
     )
+
+
+def _leave_one_out(d: Array) -> Array:
+    """One row per block: all the others."""
+    return np.stack([np.delete(d, k) for k in range(d.size)])

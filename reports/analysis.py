@@ -56,7 +56,7 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
     return Findings(
         run=run,
         comparisons=comparisons,
-        suites=tuple(_suites(run, comparisons)),
+        suites=tuple(_suites(comparisons)),
         speedups=tuple(_speedups(run, sorted_journal, planned)),
         series=tuple(_series(run, sorted_journal)),
         proofs=tuple(_proofs(run, sorted_journal)),
@@ -153,7 +153,7 @@ def _comparisons(
         )
 
 
-def _suites(run: Run, comparisons: Sequence[Comparison]) -> Iterator[Suite]:
+def _suites(comparisons: Sequence[Comparison]) -> Iterator[Suite]:
     """Geometric means over all workloads and over each category, per build, CPU set and thread count."""
     groups: defaultdict[tuple[str, tuple[int, ...], int, str | None], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
@@ -164,8 +164,7 @@ def _suites(run: Run, comparisons: Sequence[Comparison]) -> Iterator[Suite]:
     # On each CPU set the fewest threads come first.
     for (build, cpus, threads, category), members in sorted(groups.items(), key=lambda group: group[0][2]):
         logs = [member.judgement.effect.logs for member in members if member.judgement]
-        # One case needs no resampling: its own interval is the better one.
-        effect = stats.effect(logs[0], CONFIDENCE) if len(logs) == 1 else _geometric_mean(logs, run.plan.seed)
+        effect = stats.geometric_mean(logs, CONFIDENCE)
         (judgement,) = stats.judge([effect], margin=MARGIN, confidence=CONFIDENCE)
         yield Suite(
             build=build,
@@ -176,10 +175,6 @@ def _suites(run: Run, comparisons: Sequence[Comparison]) -> Iterator[Suite]:
             judgement=judgement,
             cases=tuple(members),
         )
-
-
-def _geometric_mean(logs: Sequence[Sequence[float]], seed: int) -> stats.Effect:
-    return stats.geometric_mean(logs, seed, confidence=CONFIDENCE)
 
 
 def _speedups(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterator[Speedup]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import cycle, islice, pairwise
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -41,6 +42,27 @@ _PLOT = 270
 _LINE = 22
 
 
+_CONFIG = {
+    "font": "Helvetica",
+    "background": "transparent",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _INK,
+        "labelFontSize": 12,
+        "labelPadding": 6,
+        "titleColor": _INK,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "gridColor": _INK,
+        "gridOpacity": 0.12,
+        "domain": False,
+        "ticks": False,
+    },
+}
+
+
 def marker(builds: Sequence[str], build: str) -> str:
     """The sign of a build in every chart, to stand beside its name."""
     index = list(builds).index(build)
@@ -68,7 +90,7 @@ def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, descript
     )
     lines = len(rows) + len(headings)
     y = alt.Y("line:O", axis=None, scale=alt.Scale(domain=list(range(lines))))
-    base = alt.Chart(alt.InlineData(values=rows)).encode(y=y)
+    base = alt.Chart(alt.NamedData(name="rows")).encode(y=y)
     colour, shape = _signs(builds)
     band = (
         alt.Chart(alt.InlineData(values=[{"from": 1 / (1 + MARGIN), "to": 1 + MARGIN}]))
@@ -89,13 +111,15 @@ def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, descript
         one,
         whisker,
         point,
-        _column(alt.Chart(alt.InlineData(values=headings)).encode(y=y), "workload", name, weight="bold"),
+        _column(alt.Chart(alt.NamedData(name="headings")).encode(y=y), "workload", name, weight="bold"),
         _column(base, "label", name + 8),
         _column(base, "ratio_text", _PLOT + 14),
         _column(base, "interval", _PLOT + 58),
         _column(base, "verdict", _PLOT + 148),
-    ).properties(width=_PLOT, height=_LINE * lines)
-    return _svg(chart, key="effects", title="Effects with their intervals", description=description)
+    )
+    spec = _spec(chart, width=_PLOT, height=_LINE * lines)
+    data = {"rows": rows, "headings": headings}
+    return _svg(spec, data, key="effects", title="Effects with their intervals", description=description)
 
 
 def _forest_rows(
@@ -155,52 +179,57 @@ def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def speedup(speedups: Sequence[Speedup], builds: Sequence[str], *, key: str, description: str) -> str:
-    """Speedup of one workload against threads, with intervals and the ideal line; empty where nothing was measured."""
+def speedup(speedups: Sequence[Speedup], builds: Sequence[str], *, top: float, key: str, description: str) -> str:
+    """Speedup of one workload against threads, with intervals and the ideal line; empty where nothing was measured.
+
+    `top` is the highest speedup that the axis must hold: charts that stand side by side share it.
+    """
     measured = [(s, s.effect) for s in speedups if s.effect is not None]
     if not measured:
         return ""
     base = measured[0][0].base.threads
-    counts = sorted({base, *(s.case.threads for s, _ in measured)})
-    rows: list[dict[str, Any]] = [
-        {"build": build, "threads": base, "speedup": 1.0, "low": 1.0, "high": 1.0}
-        for build in builds
-        if any(s.build == build for s, _ in measured)
-    ]
+    counts = tuple(sorted({base, *(s.case.threads for s, _ in measured)}))
+    present = dict.fromkeys(s.build for s, _ in measured)
+    rows = [{"build": build, "threads": base, "speedup": 1.0, "low": 1.0, "high": 1.0} for build in present]
     for s, effect in measured:
         low, high = (effect.ratio, effect.ratio) if math.isnan(effect.low) else (effect.low, effect.high)
         rows.append({"build": s.build, "threads": s.case.threads, "speedup": effect.ratio, "low": low, "high": high})
-    top = max(counts[-1] / base, *(row["high"] for row in rows)) * 1.05
+    top = max(top, counts[-1] / base) * 1.05
+    ends = [{"threads": counts[-1], "speedup": e.ratio} for s, e in measured if s.case.threads == counts[-1]]
+    # Numbers that would stand on one another are left to the sentence below the chart.
+    apart = sorted(end["speedup"] for end in ends)
+    legible = all(after - before > 0.09 * top for before, after in pairwise(apart))
+    labels = [end | {"text": prose.times(end["speedup"])} for end in ends] if legible else []
+    spec = _speedup_spec(tuple(builds), counts, top)
+    return _svg(
+        spec, {"rows": rows, "labels": labels}, key=key, title="Speedup against threads", description=description
+    )
+
+
+@lru_cache(maxsize=16)
+def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float) -> dict[str, Any]:
+    """The chart without its data, the same for all workloads: to make it takes longer than to draw it."""
+    base, most = counts[0], counts[-1]
     x = alt.X(
         "threads:Q",
-        scale=alt.Scale(domain=[counts[0] - 0.08 * (counts[-1] - base), counts[-1] * 1.04], nice=False),
-        axis=alt.Axis(values=counts, format="d", grid=False),
+        scale=alt.Scale(domain=[base - 0.08 * (most - base), most + 0.04 * (most - base)], nice=False),
+        axis=alt.Axis(values=list(counts), format="d", grid=False),
         title="threads",
     )
     y = alt.Y("speedup:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5), title="speedup")
     colour, shape = _signs(builds)
-    ideal = (
-        alt.Chart(
-            alt.InlineData(values=[{"threads": count, "speedup": count / base} for count in (counts[0], counts[-1])])
-        )
-        .mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1)
-        .encode(x=x, y=y)
-    )
-    ends = [row | {"text": prose.times(row["speedup"])} for row in rows if row["threads"] == counts[-1]]
-    # Numbers that would stand on one another are left to the sentence below the chart.
-    apart = sorted(row["speedup"] for row in ends)
-    legible = all(after - before > 0.09 * top for before, after in pairwise(apart))
-    lines = alt.Chart(alt.InlineData(values=rows)).encode(x=x, color=colour)
+    ideal = alt.InlineData(values=[{"threads": count, "speedup": count / base} for count in (base, most)])
+    lines = alt.Chart(alt.NamedData(name="rows")).encode(x=x, color=colour)
     chart = alt.layer(
-        ideal,
+        alt.Chart(ideal).mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
         lines.mark_line(strokeWidth=2).encode(y=y),
         lines.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q"),
         lines.mark_point(size=60, filled=True, opacity=1).encode(y=y, shape=shape),
-        alt.Chart(alt.InlineData(values=ends if legible else []))
+        alt.Chart(alt.NamedData(name="labels"))
         .mark_text(align="left", dx=9, fontSize=12, fill=_INK)
         .encode(x=x, y=y, text="text:N"),
-    ).properties(width=180, height=165)
-    return _svg(chart, key=key, title="Speedup against threads", description=description)
+    )
+    return _spec(chart, width=180, height=165)
 
 
 def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, last: int, reach: float) -> str:
@@ -230,29 +259,22 @@ def _signs(builds: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
     )
 
 
-def _svg(chart: alt.LayerChart | alt.FacetChart, *, key: str, title: str, description: str) -> str:
-    """The chart as an <svg> element with an accessible name, without fonts and without a background."""
-    spec = (
-        chart.configure(font="Helvetica", background="transparent", aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=_INK,
-            labelFontSize=12,
-            titleColor=_INK,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            titlePadding=8,
-            gridColor=_INK,
-            gridOpacity=0.12,
-            domain=False,
-            ticks=False,
-            labelPadding=6,
-        )
-        .to_dict()
-    )
-    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    drawn = re.sub(r' font-family="[^"]*"', "", svg.partition(">")[2])
-    width, height = re.findall(r'(?<=\s)(?:width|height)="([\d.]+)"', svg.partition(">")[0])
+def _spec(chart: alt.LayerChart | alt.FacetChart, *, width: int, height: int) -> dict[str, Any]:
+    """The chart as Vega-Lite.  It is our own and drawn by tests: to validate it would take longer than to draw it."""
+    spec: dict[str, Any] = chart.properties(width=width, height=height).to_dict(validate=False)
+    return spec
+
+
+def _svg(spec: dict[str, Any], data: dict[str, list[dict[str, Any]]], *, key: str, title: str, description: str) -> str:
+    """The chart as an <svg> element with an accessible name, without fonts and without a background.
+
+    `data` are the data sets that the specification names; those that it brings along stay.
+    """
+    spec = spec | {"datasets": spec.get("datasets", {}) | data}
+    svg = vl_convert.vegalite_to_svg(spec, config=_CONFIG, allowed_base_urls=[])
+    opening, _, drawn = svg.partition(">")
+    width, height = re.findall(r'(?<=\s)(?:width|height)="([\d.]+)"', opening)
+    drawn = re.sub(r' font-family="[^"]*"', "", drawn)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">{escape(title)}</title>'

@@ -165,9 +165,12 @@ def _speedups(findings: Findings) -> Iterator[_Scaling]:
     families: defaultdict[tuple[str, tuple[int, ...], str | None], list[Speedup]] = defaultdict(list)
     for speedup in findings.speedups:
         families[speedup.case.workload, speedup.case.cpus, speedup.case.strategy].append(speedup)
+    top = max((max(s.effect.ratio, s.effect.high) for s in findings.speedups if s.effect), default=1.0)
     for number, ((workload, cpus, _), members) in enumerate(families.items(), start=1):
         sentence = prose.speedup_sentence(members)
-        chart = charts.speedup(members, findings.run.plan.builds, key=f"speedup-{number}", description=sentence)
+        chart = charts.speedup(
+            members, findings.run.plan.builds, top=top, key=f"speedup-{number}", description=sentence
+        )
         yield _Scaling(workload, cpus, Markup(chart), sentence, tuple(members))
 
 

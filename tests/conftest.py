@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HostError
+from harness.model import BuildFacts
 
 
 def required(present: object, what: str) -> None:
@@ -23,27 +24,32 @@ def required(present: object, what: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def pair() -> tuple[str, str]:
-    """Names of the default pair of builds, their images made."""
+def pair_facts() -> tuple[BuildFacts, ...]:
+    """The default pair of builds, their images made: the one with the GIL first."""
     from harness import session
 
     try:
-        builds = session.ensure_default_pair()
+        return session.prepare()
     except HostError as error:
         required(None, f"an engine and images ({error.message})")
         raise
-    return builds
 
 
 @pytest.fixture(scope="session")
-def pair_includes(pair: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pair(pair_facts: tuple[BuildFacts, ...]) -> tuple[str, str]:
+    """Their names."""
+    with_gil, without = pair_facts
+    return with_gil.build.name, without.build.name
+
+
+@pytest.fixture(scope="session")
+def pair_includes(pair_facts: tuple[BuildFacts, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C headers of the free-threaded build, copied out of its image."""
     import docker
 
     folder = tmp_path_factory.mktemp("include")
     client = docker.from_env()
-    (image,) = client.images.list(filters={"label": f"org.gilometer.build={pair[1]}"})
-    container = client.containers.create(image, labels={"org.gilometer": "1"})
+    container = client.containers.create(pair_facts[1].image, labels={"org.gilometer": "1"})
     try:
         stream, _ = container.get_archive("/opt/python/include")
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:

@@ -16,8 +16,8 @@ import docker
 import pytest
 
 from harness import execution, session, store
-from harness.model import BlockRecord, Failure, Reason, Sample
-from harness.session import BenchOptions
+from harness.model import BlockRecord, BuildFacts, Failure, Reason, Sample
+from harness.request import BenchOptions
 from tests.conftest import required
 from tests.toys import write_toys
 
@@ -250,7 +250,7 @@ class OwnEngine:
 
 
 @pytest.fixture
-def own_engine(pair: Pair) -> Iterator[OwnEngine]:
+def own_engine(pair_facts: tuple[BuildFacts, ...]) -> Iterator[OwnEngine]:
     import tempfile
 
     required(os.geteuid() == 0 and shutil.which("dockerd"), "root and dockerd")
@@ -260,9 +260,8 @@ def own_engine(pair: Pair) -> Iterator[OwnEngine]:
         try:
             images = docker.from_env()
             inner = docker.DockerClient(base_url=engine.url)
-            for build in pair:
-                image = images.images.list(filters={"label": f"org.gilometer.build={build}"})[0]
-                inner.images.load(b"".join(image.save()))
+            for facts in pair_facts:
+                inner.images.load(b"".join(images.images.get(facts.image).save()))
             inner.close()
             images.close()
             yield engine

@@ -53,7 +53,9 @@ def test_one_is_always_labelled_on_the_axis() -> None:
 def test_a_speedup_chart_has_the_ideal_line_and_both_builds() -> None:
     findings = _findings()
 
-    svg = charts.speedup(findings.speedups[:2], findings.run.plan.builds, key="one", description="What to see.")
+    svg = charts.speedup(
+        findings.speedups[:2], findings.run.plan.builds, top=2.0, key="one", description="What to see."
+    )
 
     assert "stroke-dasharray" in svg
     assert "#0072B2" in svg
@@ -102,7 +104,7 @@ def test_nothing_measured_is_no_chart() -> None:
     findings = analyse(made_up.run(), ())
 
     assert _forest(findings) == ""
-    assert charts.speedup(findings.speedups[:2], findings.run.plan.builds, key="one", description="") == ""
+    assert charts.speedup(findings.speedups[:2], findings.run.plan.builds, top=1.0, key="one", description="") == ""
 
 
 def test_one_block_is_a_mark_without_interval() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness import store
-from harness.model import JournalLine, Reason, Run
+from harness.model import JournalLine, Reason, Run, Skipped
 from reports import page
 from reports.analysis import analyse
 from tests import made_up
@@ -80,7 +80,7 @@ def test_every_reason_of_a_failure_appears_with_message_and_output(reason: Reaso
 
 def test_what_the_plan_left_out_appears() -> None:
     run = made_up.run()
-    skipped = (made_up.Skipped(case="scraping/lxml threads=1 cpus=0-1", reason="3.13t has no lxml"),)
+    skipped = (Skipped(case="scraping/lxml threads=1 cpus=0-1", reason="3.13t has no lxml"),)
     run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, skipped=skipped))
 
     text = _render(run).text

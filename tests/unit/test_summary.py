@@ -19,15 +19,19 @@ def test_the_text_has_reservations_verdict_and_every_case() -> None:
     assert text.startswith(
         "! 3.14 could not be had here.\n! 8 of 160 planned samples failed: GIL enabled.\n\nOn 2 CPUs of"
     )
-    assert "  pure_python/cpu_bound, 1 thread      1.237  1.233 – 1.243  slower     8 of 8\n" in text
-    assert "  numpy/inverse, 1 thread                                     no figure  0 of 8\n" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["pure_python/cpu_bound,", "1", "thread", "1.237", "1.233", "–", "1.243", "slower", "8", "of", "8"] in rows
+    assert ["numpy/inverse,", "1", "thread", "no", "figure", "0", "of", "8"] in rows
     assert max(map(len, text.splitlines())) <= 100
 
 
 def test_the_text_of_one_build_has_its_speedups() -> None:
     run = made_up.run((made_up.build("3.13t"),))
 
-    assert "pure_python/cpu_bound, 2 threads     3.13t  1.92" in summary.text(analyse(run, made_up.journal(run)))
+    text = summary.text(analyse(run, made_up.journal(run)))
+
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("  pure_python/cpu_bound")]
+    assert row[:5] == ["pure_python/cpu_bound,", "2", "threads", "3.13t", "1.923"]
 
 
 def test_the_text_sends_no_control_characters_to_the_terminal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.model import Reason
+from harness.model import BlockRecord, Reason, Sample
 from reports import prose, verdict
 from reports.analysis import analyse
 from reports.findings import Findings
@@ -90,8 +90,8 @@ def test_a_pair() -> None:
         "than 3.13 (CPython 3.13.5 with the GIL): geometric mean of 6 workloads, 95 % interval 14.9 % to 15.8 %.",
         "With 2 threads each, 3.13t runs the threaded workloads 1.56× faster than 3.13: geometric mean of 4 workloads, "
         "95 % interval 1.55× to 1.56×.",
-        "scraping/parse gains most from threads: on 2 instead of 1 it is 1.94× as fast on 3.13t (95 % interval 1.92× to "
-        "1.95×) and no faster on 3.13 (1.00×, 95 % interval 0.99× to 1.00×).",
+        "scraping/parse gains most from threads: on 2 instead of 1 it is 1.94× as fast on 3.13t (95 % interval 1.92× "
+        "to 1.95×) and no faster on 3.13 (1.00×, 95 % interval 0.99× to 1.00×).",
     ]
 
 
@@ -142,8 +142,8 @@ def test_one_build() -> None:
 
     assert _sentences(analyse(run, made_up.journal(run))) == [
         "Only one build was measured, 3.13t (free-threaded CPython 3.13.5), so nothing is compared.",
-        "scraping/parse gains most from threads: on 2 instead of 1 it is 1.94× as fast on 3.13t (95 % interval 1.92× to "
-        "1.94×).",
+        "scraping/parse gains most from threads: on 2 instead of 1 it is 1.94× as fast on 3.13t (95 % interval 1.92× "
+        "to 1.94×).",
     ]
 
 
@@ -151,8 +151,8 @@ def test_a_build_against_itself() -> None:
     run = made_up.run((made_up.build("3.13", image="sha256:1"), made_up.build("3.13-again", image="sha256:1")))
 
     assert _sentences(analyse(run, made_up.journal(run)))[0] == (
-        "On 2 CPUs of an AMD EPYC 7763, 3.13 and 3.13-again are one and the same build (CPython 3.13.5 with the GIL), so "
-        "every difference is noise: 0 of 10 cases called different, where none should be; the largest difference is "
+        "On 2 CPUs of an AMD EPYC 7763, 3.13 and 3.13-again are one and the same build (CPython 3.13.5 with the GIL), "
+        "so every difference is noise: 0 of 10 cases called different, where none should be; the largest difference is "
         "0.4 %."
     )
 
@@ -233,7 +233,7 @@ def test_reservations_begin_with_the_warnings_of_the_run() -> None:
 def test_many_irregularities_of_one_kind_are_one_reservation() -> None:
     run = made_up.run()
 
-    def double(_: object, sample: made_up.Sample) -> made_up.Sample:
+    def double(_: BlockRecord, sample: Sample) -> Sample:
         return msgspec.structs.replace(sample, loops=8) if sample.build == "3.13t" else sample
 
     findings = analyse(run, made_up.amend(made_up.journal(run), double))

@@ -1,0 +1,289 @@
+"""Builds become images: found by the content hash of their recipe, or made; then asked what they are.
+
+The recipe is everything that decides what is in an image: Dockerfile, arguments, source, requirements, base image.  How
+the host reaches the network is not part of it, since whatever comes that way is checked by hash or signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import docker
+import msgspec
+
+from harness import bases, docker_client, network, sources
+from harness.buildlog import BuildLog
+from harness.builds import IMAGES, Pins, load, load_pins
+from harness.docker_client import LABEL
+from harness.docker_images import Images
+from harness.errors import HostError, RequestError
+from harness.model import Build, BuildFacts, Optimize, Source, Struct
+from harness.progress import Progress
+
+PREFERRED_SERIES = ("3.14", "3.13")
+"""What is compared when nobody names builds, the first that can be had."""
+
+_RECIPE = f"{LABEL}.recipe"
+_BUILD = f"{LABEL}.build"
+_ORIGIN = f"{LABEL}.origin"
+_INGREDIENTS = f"{LABEL}.ingredients"
+_EXECUTABLE = "/opt/python/bin/python"
+_CONFIGURE = {Optimize.PLAIN: (), Optimize.PGO_LTO: ("--enable-optimizations", "--with-lto")}
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """What images/facts.py prints."""
+
+    release: str
+    version: str
+    free_threaded: bool
+    gil_enabled: bool
+    executable: str
+    base_executable: str
+    compiler: str
+    configure: str
+    shared: bool
+    libc: str
+    machine: str
+    packages: dict[str, str]
+    debian_packages: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what is in an image."""
+
+    dockerfile: str
+    arguments: Mapping[str, str]
+    requirements: str
+    base: bases.Base
+    material: sources.Material | None
+    """None for packages."""
+
+    @property
+    def sha256(self) -> str:
+        """Content hash."""
+        inputs = {
+            "dockerfile": self.dockerfile,
+            "arguments": dict(sorted(self.arguments.items())),
+            "requirements": self.requirements,
+            "base": self.base.image,
+            "source": self.material.identity if self.material else "",
+        }
+        return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
+
+
+class Foundry:
+    """Makes images of builds, once each.
+
+    `source` is what --source names: the CPython that builds from source are made of, instead of a release.
+    """
+
+    def __init__(
+        self, *, source: str | None = None, client: docker.DockerClient | None = None, cache: Path | None = None
+    ) -> None:
+        self._client = client
+        self._cache = cache or sources.cache_folder()
+        self._source = source
+
+    def choose_pair(self, optimize: Optimize = Optimize.PLAIN) -> tuple[tuple[Build, ...], tuple[str, ...]]:
+        """The pair of builds to compare when nobody names any, and what a reader must know of the choice.
+
+        HostError where the source of no series can be had.
+        """
+        if self._local is not None:
+            return self._pair(sources.series_of(self._local.release), optimize), ()
+        refusals: list[HostError] = []
+        for series in PREFERRED_SERIES:
+            try:
+                self._tarballs.locate(series)
+            except HostError as error:
+                refusals.append(error)
+                continue
+            warnings = (f"CPython {series} is compared: {error.message}" for error in refusals)
+            return self._pair(series, optimize), tuple(warnings)
+        raise HostError("; ".join(error.message for error in refusals), hint=refusals[0].hint)
+
+    def ensure(self, build: Build, progress: Progress) -> BuildFacts:
+        """The image of a build, made where it is missing, and what it is.
+
+        HostError where something that it needs cannot be had, MeasurementError where building fails.
+        """
+        material = self._material(build) if build.source is Source.SOURCE else None
+        base = bases.ensure(self._images, build.base, self._pins.bases[build.base], progress)
+        recipe = Recipe(
+            dockerfile=(IMAGES / f"{build.source}.Dockerfile").read_text(encoding="utf-8"),
+            arguments=arguments(build, self._pins),
+            requirements=(IMAGES / "requirements" / f"{abi(build)}.txt").read_text(encoding="utf-8"),
+            base=base,
+            material=material,
+        )
+        image = self._images.find({_RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
+        return self._facts(build, image, recipe)
+
+    def _make(self, build: Build, recipe: Recipe, progress: Progress) -> str:
+        ingredients = network.ingredients(self._pins.bases[build.base].distribution)
+        labels = {
+            LABEL: "1",
+            _BUILD: build.name,
+            _RECIPE: recipe.sha256,
+            _ORIGIN: f"{recipe.material.origin} ({recipe.material.identity})" if recipe.material else "",
+            _INGREDIENTS: msgspec.json.encode(ingredients.record()).decode(),
+        }
+        name = f"{build.name}-{recipe.sha256[:12]}"
+        with tempfile.TemporaryDirectory(prefix="gilometer-build-") as folder:
+            _fill_context(Path(folder), build, recipe, ingredients, progress)
+            output = BuildLog(build)
+            with progress.task(f"building {build.name}", total=output.total) as task:
+
+                def show(line: str) -> None:
+                    output.read(line)
+                    task.update(output.done, output.note)
+
+                return self._images.build(
+                    Path(folder),
+                    arguments={"BASE": recipe.base.image, **recipe.arguments, **ingredients.proxies},
+                    labels=labels,
+                    tag=f"gilometer/{build.name}:{recipe.sha256[:12]}",
+                    log=self._cache / "logs" / f"{name}.log",
+                    on_line=show,
+                )
+
+    def _facts(self, build: Build, image: str, recipe: Recipe) -> BuildFacts:
+        answers = self._ask(image)
+        found = self._images.inspect(image)
+        labels = found[1] if found else {}
+        if answers.free_threaded is not build.free_threaded or not answers.release.startswith(f"{build.series}."):
+            raise RequestError(f"{build.name} became {answers.version}: builds.toml or --source says otherwise")
+        return BuildFacts(
+            build=build,
+            release=answers.release,
+            version=answers.version,
+            free_threaded=answers.free_threaded,
+            gil_enabled=answers.gil_enabled,
+            executable=_EXECUTABLE,
+            compiler=answers.compiler,
+            configure=answers.configure,
+            optimize=optimization(build, answers.configure),
+            link="shared" if answers.shared else "static",
+            libc=answers.libc,
+            machine=answers.machine,
+            packages=answers.packages,
+            image=image,
+            base=recipe.base.description,
+            recipe=recipe.sha256,
+            origin=labels.get(_ORIGIN) or _package_origin(build, answers.debian_packages),
+            ingredients=msgspec.json.decode(labels.get(_INGREDIENTS, "{}"), type=dict[str, str]),
+        )
+
+    def _ask(self, image: str) -> Answers:
+        """What the interpreter in an image says of itself; asked once per image."""
+        script = (IMAGES / "facts.py").read_text(encoding="utf-8")
+        kept = self._cache / "facts" / f"{_short(image)}-{hashlib.sha256(script.encode()).hexdigest()[:12]}.json"
+        if kept.exists():
+            return msgspec.json.decode(kept.read_bytes(), type=Answers)
+        printed = self._images.execute(image, [_EXECUTABLE, "-I", "-c", script])
+        answers = msgspec.json.decode(printed, type=Answers)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(printed, encoding="utf-8")
+        return answers
+
+    def _material(self, build: Build) -> sources.Material:
+        if self._local is None:
+            return self._tarballs.locate(build.series)
+        if sources.series_of(self._local.release) != build.series:
+            raise RequestError(f"--source is CPython {self._local.release}, so {build.name} cannot be made of it")
+        return self._local
+
+    def _pair(self, series: str, optimize: Optimize) -> tuple[Build, ...]:
+        wanted = {(series, free_threaded, Source.SOURCE, optimize) for free_threaded in (False, True)}
+        pair = [b for b in load().values() if (b.series, b.free_threaded, b.source, b.optimize) in wanted]
+        if len(pair) != len(wanted):
+            raise RequestError(f"builds.toml has no pair of {series} builds from source with optimize = {optimize!r}")
+        return tuple(sorted(pair, key=lambda build: build.free_threaded))
+
+    @cached_property
+    def _pins(self) -> Pins:
+        return load_pins()
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._client or docker_client.connect())
+
+    @cached_property
+    def _local(self) -> sources.Material | None:
+        return sources.from_path(self._source, self._pins.cpython) if self._source else None
+
+    @cached_property
+    def _tarballs(self) -> sources.Tarballs:
+        sites = sources.sites(lambda: network.apt_mirror("debian"), network.apt_stamp())
+        return sources.Tarballs(self._pins.cpython, sites, self._cache / "sources")
+
+
+def arguments(build: Build, pins: Pins) -> dict[str, str]:
+    """Build arguments of a build's Dockerfile, BASE apart."""
+    match build.source:
+        case Source.SOURCE:
+            flags = (*(["--disable-gil"] if build.free_threaded else []), *_CONFIGURE[build.optimize])
+            return {"CONFIGURE": " ".join(flags)}
+        case Source.DEBIAN:
+            return {"PACKAGE": f"python{build.series}"}
+        case Source.DEADSNAKES:
+            return {
+                "PACKAGE": f"python{build.series}" + ("-nogil" if build.free_threaded else ""),
+                "VENV_PACKAGE": f"python{build.series}-venv",
+                "INTERPRETER": f"python{build.series}" + ("t" if build.free_threaded else ""),
+                "FINGERPRINT": pins.deadsnakes.fingerprint,
+            }
+        case Source.HOST:
+            raise RequestError(f"{build.name} is an interpreter of the host, which no image is made of")
+
+
+def abi(build: Build) -> str:
+    """The ABI tag of a build's wheels: cp314t."""
+    return f"cp{build.series.replace('.', '')}{'t' if build.free_threaded else ''}"
+
+
+def optimization(build: Build, configure: str) -> str:
+    """What was really done: plain, pgo, lto or pgo-lto.
+
+    deadsnakes' packages do not tell: its rules make the build with the GIL with PGO and LTO, and the free-threaded one
+    with neither (LTO appears in its linker flags only, where it does nothing).
+    """
+    if build.source is Source.DEADSNAKES:
+        return "plain" if build.free_threaded else "pgo-lto"
+    done = [("pgo", "--enable-optimizations" in configure), ("lto", re.search(r"--with-lto(?!=no)", configure))]
+    return "-".join(name for name, was_done in done if was_done) or "plain"
+
+
+def _fill_context(
+    folder: Path, build: Build, recipe: Recipe, ingredients: network.Ingredients, progress: Progress
+) -> None:
+    """Everything that the Dockerfile copies."""
+    host = folder / "host"
+    host.mkdir()
+    (folder / "Dockerfile").write_text(recipe.dockerfile, encoding="utf-8")
+    (folder / "requirements.txt").write_text(recipe.requirements, encoding="utf-8")
+    (host / "apt.conf").write_text(ingredients.apt_conf("/host/ca.crt"), encoding="utf-8")
+    (host / "sources.list").write_text(ingredients.sources_list(build.base), encoding="utf-8")
+    (host / "pip.conf").write_text(ingredients.pip_conf(), encoding="utf-8")
+    (host / "ca.crt").write_bytes(ingredients.ca_bundle)
+    if recipe.material:
+        recipe.material.provide(folder / "python.tar", progress)
+
+
+def _package_origin(build: Build, packages: Mapping[str, str]) -> str:
+    """Who packaged it, and which version."""
+    suffix = "-nogil" if build.free_threaded else ""
+    name = f"python{build.series}{suffix}"
+    return f"{build.source} package {name} {packages.get(name, 'of unknown version')}"
+
+
+def _short(image: str) -> str:
+    return image.removeprefix("sha256:")[:12]

@@ -1,0 +1,101 @@
+"""From what was typed to what is measured: every name checked and every CPU set chosen, before anything is touched."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import builds, host, specs
+from harness.errors import HostError
+from harness.model import Build, Optimize, Plan, Profile
+from harness.plan import Request
+
+ENGINES = ("docker", "host")
+_UNDECIDED = ("the GIL build", "the free-threaded build")
+"""Stand-ins for the names of builds that are chosen later, by what can be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What `inv bench` was asked for, as typed; tasks.py says what each means."""
+
+    cores: str | None = None
+    threads: str | None = None
+    builds: str | None = None
+    workloads: str | None = None
+    profile: str = Profile.QUICK
+    engine: str = "docker"
+    optimize: str = Optimize.PLAIN
+    source: str | None = None
+    skip_unavailable: bool = False
+    seed: str | None = None
+    blocks: str | None = None
+    timeout: str = "120"
+    wait: bool = True
+
+
+def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | None = None) -> Request:
+    """The request.  `names` are those of the builds, where they are known already.
+
+    Raises RequestError for what makes no sense, HostError for what this machine does not have.
+    """
+    profile = Profile(specs.choose("--profile", options.profile, list(Profile)))
+    topology = host.read_topology()
+    available = len(topology.allowed)
+    chosen = specs.select_workloads(options.workloads, specs.load_workloads(workloads))
+    return Request(
+        builds=names or tuple(build.name for build in named_builds(options) or ()) or _UNDECIDED,
+        workloads=chosen,
+        cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
+        threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
+        profile=profile,
+        blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
+        seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
+        timeout_seconds=specs.whole_number("--timeout", options.timeout),
+    )
+
+
+def named_builds(options: BenchOptions) -> tuple[Build, ...] | None:
+    """The builds that were named; None where the choice was left open."""
+    specs.choose("--engine", options.engine, ENGINES)
+    optimize = Optimize(specs.choose("--optimize", options.optimize, [Optimize.PLAIN, Optimize.PGO_LTO]))
+    if options.builds is None:
+        return None
+    known = builds.load()
+    names = specs.split("--builds", options.builds)
+    return tuple(builds.optimized(build, optimize, known) for build in builds.resolve(names, known))
+
+
+def command(options: BenchOptions, plan: Plan) -> str:
+    """The command that makes the same run again: everything that was left open is filled in."""
+    sizes = dict.fromkeys(len(case.cpus) for case in plan.cases)
+    # A build that was named twice has a number behind its second name.
+    names = [name.partition("#")[0] for name in plan.builds]
+    words = ["./inv", "bench", "--builds", ",".join(names), "--cores", ",".join(map(str, sizes))]
+    for option, value in (("--threads", options.threads), ("--workloads", options.workloads)):
+        words += [option, value] if value else []
+    words += ["--profile", plan.profile, "--seed", str(plan.seed)]
+    words += ["--blocks", options.blocks] if options.blocks else []
+    words += ["--engine", options.engine] if options.engine != "docker" else []
+    words += ["--source", options.source] if options.source else []
+    return shlex.join(words)
+
+
+def _sizes(options: BenchOptions, available: int) -> tuple[int, ...]:
+    """Sizes of CPU sets.  HostError where one does not fit and leaving it out was not asked for."""
+    if options.cores is None:
+        return (available,)
+    sizes = specs.counts("--cores", options.cores, available)
+    fitting = tuple(size for size in sizes if size <= available)
+    if len(fitting) == len(sizes) or (options.skip_unavailable and fitting):
+        return fitting
+    too_large = ", ".join(str(size) for size in sizes if size > available)
+    raise HostError(
+        f"--cores {options.cores}: this machine has {available} CPU{'s' * (available > 1)}, "
+        f"so {too_large} cannot be had",
+        hint=f"--skip-unavailable runs the sizes that fit ({', '.join(map(str, fitting))})"
+        if fitting
+        else f"None of these sizes fits; try: --cores {available}",
+    )

@@ -1,0 +1,143 @@
+"""builds.toml and pins.toml as they stand, and names as people type them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import builds
+from harness.errors import RequestError
+from harness.model import Optimize, Source
+
+CATALOGUE = builds.load()
+PINS = builds.load_pins()
+
+
+def write(path: Path, name: str, **changes: str) -> Path:
+    """A builds.toml with one entry, right but for `changes`."""
+    values = {
+        "series": '"3.14"',
+        "free_threaded": "true",
+        "source": '"source"',
+        "optimize": '"plain"',
+        "base": '"trixie"',
+    } | changes
+    lines = [f'[builds."{name}"]', *(f"{key} = {value}" for key, value in values.items())]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_short_name_is_the_build_from_source() -> None:
+    (build,) = builds.resolve(["3.14t"])
+    assert build.name == "3.14t-source"
+    assert build.free_threaded
+    assert build.source is Source.SOURCE
+
+
+def test_builds_come_in_the_order_in_which_they_were_named() -> None:
+    assert [b.name for b in builds.resolve(["3.14t", "3.13-debian", "3.13"])] == [
+        "3.14t-source",
+        "3.13-debian",
+        "3.13-source",
+    ]
+
+
+def test_a_build_may_be_named_twice_to_compare_it_with_itself() -> None:
+    first, second = builds.resolve(["3.13", "3.13-source"])
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("3.14x", "3.14"),
+        ("314t", "3.14t"),
+        ("3.14-debain", "3.14-debian"),
+        ("3.14t-deadsnake", "3.14t-deadsnakes"),
+        ("3.14T", "3.14t"),
+        ("3.13-source-pg", "3.13-source-pgo"),
+    ],
+)
+def test_a_wrong_name_is_one_line_that_names_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(f'"{typed}"; did you mean "{meant}"?')) as caught:
+        builds.resolve([typed])
+    assert "\n" not in str(caught.value)
+    assert caught.value.status == 2
+
+
+def test_even_nonsense_gets_a_suggestion_that_exists() -> None:
+    with pytest.raises(RequestError) as caught:
+        builds.resolve(["§§"])
+    suggestion = re.findall(r'"([^"]*)"', str(caught.value))[-1]
+    assert builds.resolve([suggestion])
+
+
+def test_every_series_from_source_is_a_fair_pair() -> None:
+    sources = [b for b in CATALOGUE.values() if b.source is Source.SOURCE]
+    for build in sources:
+        twins = [b for b in sources if (b.series, b.optimize, b.base) == (build.series, build.optimize, build.base)]
+        assert {b.free_threaded for b in twins} == {True, False}
+
+
+def test_optimized_differs_in_nothing_else() -> None:
+    plain = CATALOGUE["3.14t-source"]
+    found = builds.optimized(plain, Optimize.PGO_LTO, CATALOGUE)
+    assert found.name == "3.14t-source-pgo"
+    assert (found.series, found.free_threaded, found.base) == (plain.series, plain.free_threaded, plain.base)
+    assert builds.optimized(found, Optimize.PLAIN, CATALOGUE) == plain
+
+
+def test_a_packaged_build_stays_as_its_packager_made_it() -> None:
+    debian = CATALOGUE["3.14-debian"]
+    assert builds.optimized(debian, Optimize.PGO_LTO, CATALOGUE) is debian
+
+
+def test_an_optimisation_that_no_build_has_is_refused(tmp_path: Path) -> None:
+    only = builds.load(write(tmp_path / "builds.toml", "3.14t-source"), PINS)
+    with pytest.raises(RequestError, match='"3.14t-source" with optimize = "pgo-lto"'):
+        builds.optimized(only["3.14t-source"], Optimize.PGO_LTO, only)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "complaint"),
+    [
+        ("3.14-source", {}, "does not begin with 3.14t-"),
+        ("3.14t-source", {"series": '"3.14.0"'}, "not a release series"),
+        ("3.14t-Source", {}, "lower-case"),
+        ("3.14t-source", {"base": '"woody"'}, "base 'woody' is none of trixie, forky, noble"),
+        ("3.14t-source", {"source": '"homebrew"'}, "homebrew"),
+        ("3.14t-source", {"optimize": '"packaged"'}, "source source does not go with optimize packaged"),
+        ("3.14t-host", {"source": '"host"', "optimize": '"packaged"'}, "needs an executable"),
+        ("3.14t-source", {"optimise": '"plain"'}, "optimise"),
+    ],
+)
+def test_a_mistake_in_builds_toml_is_told(tmp_path: Path, name: str, changes: dict[str, str], complaint: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(complaint)):
+        builds.load(write(tmp_path / "builds.toml", name, **changes), PINS)
+
+
+def test_an_interpreter_of_the_host_is_named_by_its_executable(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "builds.toml",
+        "3.14t-mine",
+        source='"host"',
+        optimize='"packaged"',
+        base='""',
+        executable='"python3.14t"',
+    )
+    assert builds.load(path, PINS)["3.14t-mine"].executable == "python3.14t"
+
+
+def test_pins_are_whole() -> None:
+    assert all(re.fullmatch(r"[0-9a-f]{64}", sha256) for sha256 in PINS.cpython.values())
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", pin.digest) for pin in PINS.bases.values())
+    assert re.fullmatch(r"[0-9A-F]{40}", PINS.deadsnakes.fingerprint)
+    assert PINS.cpython["3.13.5"] == "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640"
+
+
+def test_a_base_is_pulled_by_digest_and_read_by_tag() -> None:
+    pin = PINS.bases["trixie"]
+    assert pin.image == "debian:trixie-slim"
+    assert pin.reference == f"debian@{pin.digest}"

@@ -1,0 +1,103 @@
+"""Planning, against figures worked out by hand and against the t interval itself."""
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.planning import (
+    LOOKS,
+    Variances,
+    blocks_for,
+    confidence_at_looks,
+    enough,
+    next_look,
+    values_per_worker,
+    variances,
+)
+from harness.stats import effect
+
+
+def test_variances_by_hand() -> None:
+    # Within: variances 1 and 4, mean 2.5.  Between: means 2 and 10, variance 32; less 2.5 / 3.
+    found = variances([[1, 2, 3], [8, 10, 12]])
+    assert found.within == 2.5
+    assert found.between == pytest.approx(32 - 2.5 / 3)
+
+
+def test_variances_are_unbiased() -> None:
+    rng = np.random.default_rng(1)
+    found = [variances(rng.normal(0, 2, (6, 1)) + rng.normal(0, 3, (6, 4))) for _ in range(2_000)]
+    assert np.mean([v.between for v in found]) == pytest.approx(4, rel=0.1)
+    assert np.mean([v.within for v in found]) == pytest.approx(9, rel=0.05)
+
+
+@pytest.mark.parametrize("processes", [[], [[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 2.0], [1.0, 2.0, 3.0]]])
+def test_variances_need_a_full_table(processes: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="variances need two processes"):
+        variances(processes)
+
+
+@pytest.mark.parametrize(
+    ("found", "worker_cost", "value_cost", "values"),
+    [
+        (Variances(9, 4), 0.4, 0.1, 3),  # sqrt(4 x 2.25) = 3
+        (Variances(9, 4), 0.41, 0.1, 4),  # a little more: rounded up
+        (Variances(0.01, 4), 0.1, 0.1, 1),  # processes are all that differs
+        (Variances(100, 0.1), 10, 0.1, 50),  # 316, capped
+        (Variances(9, 0), 0.1, 0.1, 50),  # processes do not differ
+        (Variances(9, -1), 0.1, 0.1, 50),
+    ],
+)
+def test_values_per_worker_by_hand(found: Variances, worker_cost: float, value_cost: float, values: int) -> None:
+    assert values_per_worker(found, worker_cost, value_cost, cap=50) == values
+
+
+@pytest.mark.parametrize(("sd", "half_width"), [(0.017, 0.05), (0.017, 0.02), (0.017, 0.005), (0.2, 0.01), (0.0, 0.01)])
+def test_blocks_for_a_target_reach_it_and_one_fewer_does_not(sd: float, half_width: float) -> None:
+    from scipy import stats
+
+    def width(n: int) -> float:
+        return math.expm1(stats.t.isf(0.025, n - 1) * sd / math.sqrt(n))
+
+    blocks = blocks_for(sd, half_width)
+    assert width(blocks) <= half_width
+    assert blocks == 2 or width(blocks - 1) > half_width
+
+
+@pytest.mark.parametrize(("sd", "half_width"), [(math.nan, 0.01), (math.inf, 0.01), (0.01, 0.0), (0.01, -1.0)])
+def test_what_no_number_of_blocks_reaches_is_refused(sd: float, half_width: float) -> None:
+    with pytest.raises(ValueError, match="no number of blocks"):
+        blocks_for(sd, half_width)
+
+
+def test_looks_follow_one_another_up_to_the_cap() -> None:
+    seen, look = [], next_look(0)
+    while look is not None:
+        seen.append(look)
+        look = next_look(look)
+    assert tuple(seen) == LOOKS
+    assert next_look(9) == 12
+    assert next_look(16, cap=20) == 20
+    assert next_look(20, cap=20) is None
+    assert next_look(0, cap=3) == 3
+    assert next_look(64, cap=100) == 100
+
+
+def test_enough_is_a_matter_of_width() -> None:
+    assert enough(0.02, 0.02)
+    assert not enough(0.021, 0.02)
+    assert not enough(effect([0.1]).half_width, 1.0)
+
+
+def test_stopping_at_looks_keeps_the_promised_coverage() -> None:
+    rng = np.random.default_rng(41)
+    runs, covered = 400, 0
+    for _ in range(runs):
+        d = rng.normal(0, 0.017, LOOKS[-1])
+        look = next_look(0)
+        while look is not None:
+            found = effect(d[:look], confidence_at_looks(0.95))
+            look = None if enough(found.half_width, 0.01) else next_look(look)
+        covered += found.low <= 1 <= found.high
+    assert covered / runs > 0.93
