@@ -10,6 +10,7 @@ percentages of simulated runs; with 2,000 runs a true 95 % shows as 94 % to 96 %
 from __future__ import annotations
 
 import argparse
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -285,7 +286,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     for number, (title, table) in enumerate(TABLES):
-        print(f"\n### {title}\n\n{(table.__doc__ or '').strip()}\n")
+        print(f"\n### {title}\n\n{inspect.getdoc(table)}\n")
         rows = table(options.runs, np.random.default_rng((options.seed, number)))
         header = next(rows)
         print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")

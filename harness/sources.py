@@ -207,6 +207,8 @@ def _tree(path: Path) -> Material:
         found = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
         files = [file for file in found if file.suffix not in _MADE and not _MADE.intersection(file.parts)]
     files.sort()
+    if not (path / _PATCHLEVEL).is_file():
+        raise RequestError(f"--source: {path} holds no {_PATCHLEVEL}: it is not CPython's source")
     release = _release_in_header((path / _PATCHLEVEL).read_text(encoding="utf-8"), str(path))
     digest = hashlib.sha256()
     for file in files:

@@ -22,6 +22,8 @@ from scipy import stats
 
 from harness.ranks import Array, hodges_lehmann, rank_sum, signed_rank
 
+Series = Sequence[float] | Array
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -82,7 +84,7 @@ class Judgement:
 # -- one case ----------------------------------------------------------------------------------------------------------
 
 
-def block_effect(a: Sequence[float], b: Sequence[float]) -> float:
+def block_effect(a: Series, b: Series) -> float:
     """Log ratio of candidate `b` to baseline `a` in one block: the median over its pairs.
 
     The median, because a change of the machine's speed inside the block spoils the pair that it falls into.
@@ -97,7 +99,7 @@ def block_effect(a: Sequence[float], b: Sequence[float]) -> float:
     return float(np.median(np.log(np.asarray(b, float)) - np.log(np.asarray(a, float))))
 
 
-def effect(d: Sequence[float], confidence: float = 0.95) -> Effect:
+def effect(d: Series, confidence: float = 0.95) -> Effect:
     """Effect from the log ratios `d` of independent blocks: Hodges-Lehmann estimate and signed-rank interval.
 
     With one block ends, sd and p are nan.
@@ -121,7 +123,7 @@ def effect(d: Sequence[float], confidence: float = 0.95) -> Effect:
     )
 
 
-def unpaired(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]], confidence: float = 0.95) -> Effect:
+def unpaired(a: Sequence[Series], b: Sequence[Series], confidence: float = 0.95) -> Effect:
     """Effect between two series of processes that were not measured together, such as two runs of different days.
 
     A process counts once, with the log of its median: its values are not independent.  Between the two sets of
@@ -240,7 +242,7 @@ def _interval_at(found: Effect, alpha: float, estimated: float) -> tuple[float, 
     return centre + stretch * (math.log(found.low) - centre), centre + stretch * (math.log(found.high) - centre)
 
 
-def geometric_mean(effects_by_case: Sequence[Sequence[float]], confidence: float = 0.95) -> Effect:
+def geometric_mean(effects_by_case: Sequence[Series], confidence: float = 0.95) -> Effect:
     """Effect on a suite: exp of the mean of the cases' centres (Hodges-Lehmann), all cases of equal weight.
 
     The interval leaves out blocks jointly (the jackknife): a block index goes from all cases that have as many blocks,

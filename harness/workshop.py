@@ -47,7 +47,7 @@ def _install() -> None:
     lock, stamp = _ROOT / _LOCK, Path(sys.prefix) / f"gilometer-{_LOCK}"
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
         return
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
+    command = [sys.executable, "-m", "pip", "install", "-qq", "--require-hashes", "-r", str(lock)]
     if subprocess.run(command, check=False).returncode:
         raise HostError(f"{_LOCK} could not be installed; pip's message stands above")
     shutil.copyfile(lock, stamp)

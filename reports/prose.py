@@ -175,7 +175,8 @@ def speedup_sentence(speedups: Sequence[Speedup]) -> str:
     most = max(s.case.threads for s in speedups)
     last = [s for s in speedups if s.case.threads == most]
     gains = [gain(s, s.effect) if s.effect else f"not measured on {s.build}" for s in last]
-    return f"On {most} threads instead of {last[0].base.threads}: {listed(gains)}."
+    sure = gain_intervals([s.effect for s in last if s.effect])
+    return f"On {most} threads instead of {last[0].base.threads}: {listed(gains)} ({sure})."
 
 
 def finding(judgement: Judgement) -> str:
@@ -233,15 +234,19 @@ def parity_sentence(pair: Parity) -> str:
 
 def gain(speedup: Speedup, effect: Effect) -> str:
     """What threads bring to one build, as a predicate."""
+    where = f"on {speedup.build}"
     if math.isnan(effect.low):
-        return f"{times(effect.ratio)} as fast on {speedup.build} in its one block"
-    sure = f"95 % interval {times(effect.low)} to {times(effect.high)}"
+        return f"{times(effect.ratio)} as fast {where} in its one block"
     if effect.low <= 1 <= effect.high:
         known = "no faster" if effect.high <= 1 + MARGIN else "not known to be faster"
-        return f"{known} on {speedup.build} ({times(effect.ratio)}, {sure})"
-    if effect.ratio < 1:
-        return f"slower on {speedup.build} ({times(effect.ratio)}, {sure})"
-    return f"{times(effect.ratio)} as fast on {speedup.build} ({sure})"
+        return f"{known} {where} ({times(effect.ratio)})"
+    return f"{times(effect.ratio)} as fast {where}"
+
+
+def gain_intervals(effects: Sequence[Effect]) -> str:
+    """How sure several gains are, in their order."""
+    spans = [f"{times(effect.low)} to {times(effect.high)}" for effect in effects if not math.isnan(effect.low)]
+    return f"95 % interval{'s' * (len(spans) > 1)} {listed(spans)}" if spans else "one block, so no interval"
 
 
 def confounded(pair: Parity) -> str:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from harness.stats import Judgement, Verdict
 from reports.findings import MARGIN, Findings, Oddity, Suite
-from reports.prose import change_of, confounded, count, gain, hardware, interval, kind, listed
+from reports.prose import change_of, confounded, count, gain, gain_intervals, hardware, interval, kind, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,15 @@ def _best_scaling(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Stateme
     if gains:
         best, _ = max(gains, key=lambda gain: gain[1].ratio)
         peers = sorted(((s, e) for s, e in gains if s.case == best.case), key=lambda gain: -gain[1].ratio)
-        more = f"on {best.case.threads} instead of {best.base.threads} it is {listed([gain(s, e) for s, e in peers])}"
+        there = f"on {best.case.threads} threads instead of {best.base.threads}, {best.case.workload} is"
+        predicates = [gain(s, e) for s, e in peers]
+        sure = gain_intervals([e for _, e in peers])
         if any(effect.low > 1 for _, effect in peers):
-            yield Statement(f"{best.case.workload} gains most from threads", more)
+            workloads = count(len({s.case.workload for s, _ in gains}), "workload")
+            claim = f"{there[0].upper()}{there[1:]} {listed(predicates)}"
+            yield Statement(claim, f"the largest gain of {workloads}, {sure}", predicates[0].partition(" on ")[0])
         else:
-            yield Statement("No workload is known to gain from threads", f"{best.case.workload} comes closest, {more}")
+            yield Statement("No workload is known to gain from threads", f"{there} {listed(predicates)}, {sure}")
 
 
 def reservations(findings: Findings) -> tuple[str, ...]:

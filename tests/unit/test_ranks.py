@@ -27,9 +27,8 @@ def test_signed_rank_levels_are_those_of_all_sign_patterns(n: int) -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(2, 3), (4, 4), (6, 3)])
 def test_rank_sum_levels_are_those_of_all_orders(n: int, m: int) -> None:
-    wins = []
-    for second in itertools.combinations(range(n + m), m):
-        wins.append(sum(place - k for k, place in enumerate(second)))
+    orders = itertools.combinations(range(n + m), m)
+    wins = [sum(place - k for k, place in enumerate(second)) for second in orders]
     counted = np.cumsum(np.bincount(wins)) / math.comb(n + m, m)
     assert rank_sum(RNG.normal(size=n), RNG.normal(size=m)).cdf == pytest.approx(counted)
 

@@ -152,7 +152,7 @@ def test_corrected_intervals_exclude_1_for_what_benjamini_and_hochberg_reject_an
 @pytest.mark.parametrize("cases", [8, 30])
 def test_runs_in_which_nothing_differs_have_a_finding_in_at_most_5_percent(cases: int) -> None:
     rng = np.random.default_rng(13)
-    runs = 150
+    runs = 100
     false = 0
     for _ in range(runs):
         judged = judge([effect(rng.normal(0, 0.017, 10)) for _ in range(cases)], margin=0.02)
@@ -167,7 +167,7 @@ def test_same_is_wrong_in_at_most_5_percent_where_the_truth_is_the_margin() -> N
         judge([effect(rng.normal(math.log(1.02), 0.017, 12))], margin=0.02)[0].verdict is Verdict.SAME
         for _ in range(runs)
     )
-    assert 0 < wrong
+    assert wrong > 0
     assert scipy_stats.binomtest(wrong, runs, 0.05, alternative="greater").pvalue > 0.01
 
 
@@ -226,9 +226,9 @@ def test_a_suite_is_the_geometric_mean_of_its_cases() -> None:
 
 def test_what_disturbs_all_cases_together_is_not_averaged_away() -> None:
     rng = np.random.default_rng(23)
-    shared = rng.normal(0, 0.02, 16)
-    together = geometric_mean([shared + rng.normal(0, 0.002, 16) for _ in range(10)])
-    apart = geometric_mean([rng.normal(0, 0.02, 16) for _ in range(10)])
+    shared = rng.normal(0, 0.02, 48)
+    together = geometric_mean([shared + rng.normal(0, 0.002, 48) for _ in range(10)])
+    apart = geometric_mean([rng.normal(0, 0.02, 48) for _ in range(10)])
     assert together.half_width > 2 * apart.half_width
     assert together.half_width == pytest.approx(effect(shared).half_width, rel=0.2)
 

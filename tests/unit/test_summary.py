@@ -7,31 +7,40 @@ import json
 from harness.model import Reason
 from reports import summary
 from reports.analysis import analyse
+from reports.findings import case_name
 from tests import made_up
 
 
 def test_the_text_has_reservations_verdict_and_every_case() -> None:
     run = made_up.run(warnings=("3.14 could not be had here.",))
     failure = made_up.failure(run, "numpy/inverse", "3.13t", Reason.GIL_ENABLED)
+    findings = analyse(run, made_up.journal(run, failures=[failure]))
 
-    text = summary.text(analyse(run, made_up.journal(run, failures=[failure])))
+    text = summary.text(findings)
 
-    assert text.startswith(
-        "! 3.14 could not be had here.\n! 8 of 160 planned samples failed: GIL enabled.\n\nOn 2 CPUs of"
-    )
+    begin = "! 3.14 could not be had here.\n! 8 of 160 planned samples failed: GIL enabled.\n\nOn 2 CPUs of"
+    assert text.startswith(begin)
     rows = [line.split() for line in text.splitlines()]
-    assert ["pure_python/cpu_bound,", "1", "thread", "1.237", "1.233", "–", "1.243", "slower", "8", "of", "8"] in rows
-    assert ["numpy/inverse,", "1", "thread", "no", "figure", "0", "of", "8"] in rows
+    for comparison in findings.comparisons[:-1]:
+        judgement = comparison.judgement
+        assert judgement is not None
+        figures = f"{judgement.effect.ratio:.3f} {judgement.low:.3f} – {judgement.high:.3f} {judgement.verdict}"
+        assert f"{case_name(comparison.case, with_cpus=False)} {figures} 8 of 8".split() in rows
+    assert "numpy/inverse, 1 thread no figure 0 of 8".split() in rows
     assert max(map(len, text.splitlines())) <= 100
 
 
 def test_the_text_of_one_build_has_its_speedups() -> None:
     run = made_up.run((made_up.build("3.13t"),))
+    findings = analyse(run, made_up.journal(run))
 
-    text = summary.text(analyse(run, made_up.journal(run)))
+    rows = [line.split() for line in summary.text(findings).splitlines()]
 
-    (row,) = [line.split() for line in text.splitlines() if line.startswith("  pure_python/cpu_bound")]
-    assert row[:5] == ["pure_python/cpu_bound,", "2", "threads", "3.13t", "1.923"]
+    for speedup in findings.speedups:
+        effect = speedup.effect
+        assert effect is not None
+        figures = f"{effect.ratio:.3f} {effect.low:.3f} – {effect.high:.3f}"
+        assert f"{case_name(speedup.case, with_cpus=False)} 3.13t {figures}".split() in rows
 
 
 def test_the_text_sends_no_control_characters_to_the_terminal() -> None:

@@ -1,0 +1,198 @@
+"""The page in a real Chromium: nothing from the network, nothing on the console, readable everywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from harness.model import Reason
+from reports import page as report
+from reports.analysis import analyse
+from tests import made_up
+
+HOSTILE = "</pre></script><script>alert('x')</script><img src=http://localhost:9/x onerror=alert(1)>"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOWEST_CONTRAST = """() => {
+  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = colour => channels(colour).slice(0, 3)
+    .map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const paper = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const background = getComputedStyle(e).backgroundColor;
+      if ((channels(background)[3] ?? 1) > 0) return background;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  let lowest = [Infinity, ""];
+  for (const element of document.body.querySelectorAll("*")) {
+    const text = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join("").trim();
+    if (!text || ["STYLE", "title", "desc"].includes(element.tagName)) continue;
+    const [a, b] = [luminance(getComputedStyle(element).color), luminance(paper(element))];
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < lowest[0]) lowest = [contrast, text];
+  }
+  return lowest;
+}"""
+"""The lowest contrast of a text with what it stands on, as WCAG 2 computes it, and that text."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no Chromium on PATH, and CI must test the page")
+        pytest.skip("no Chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run with three builds, long and hostile names, failures and everything else that takes room."""
+    clang = msgspec.structs.replace(made_up.build("3.14t", release="3.14.0"), compiler=f"clang 19 {HOSTILE}")
+    workloads = (*made_up.WORKLOADS, made_up.workload(f"pure_python/{HOSTILE}", threaded=True))
+    run = made_up.run(
+        (*made_up.PAIR, clang), workloads=workloads, threads=(1, 2, 4), cpus=(0, 1, 2, 3), warnings=("x" * 300, HOSTILE)
+    )
+    run = msgspec.structs.replace(run, command=f"./inv bench --workloads {'a-very-long-name,' * 30}")
+    failures = [
+        made_up.failure(run, "numpy/inverse", "3.13t", Reason.GIL_ENABLED, message="y" * 300, output="z" * 3000),
+        made_up.failure(run, "mixed/hybrid", "3.14t", Reason.KILLED, threads=4, message=HOSTILE, output=HOSTILE),
+    ]
+    journal = made_up.journal(run, noise=0.1, failures=failures, blocks=range(50), complete=False)
+    return report.write(tmp_path_factory.mktemp("run"), analyse(run, journal))
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _open(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False, javascript: bool = True) -> Page:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=javascript,
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    return page
+
+
+def test_it_asks_the_network_for_nothing_and_says_nothing_on_the_console(chromium: Browser, path: Path) -> None:
+    page = chromium.new_page()
+    requests: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+
+    page.goto(path.as_uri(), wait_until="networkidle")
+
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert complaints == []
+
+
+def test_it_is_below_two_megabytes(path: Path) -> None:
+    assert path.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_it_never_scrolls_sideways_as_a_whole(chromium: Browser, path: Path, width: int) -> None:
+    page = _open(chromium, path, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_verdict_is_on_the_first_screen_of_a_phone(chromium: Browser, tmp_path: Path) -> None:
+    run = made_up.run()
+    path = report.write(tmp_path, analyse(run, made_up.journal(run)))
+
+    box = _open(chromium, path, width=360).locator("h1").bounding_box()
+
+    assert box is not None
+    assert box["y"] + box["height"] < 600
+
+
+def test_every_text_has_enough_contrast(chromium: Browser, path: Path, scheme: str) -> None:
+    page = _open(chromium, path, dark=scheme == "dark")
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+    contrast, text = page.evaluate(LOWEST_CONTRAST)
+
+    assert contrast >= 4.5, text
+
+
+def test_dark_mode_is_dark(chromium: Browser, path: Path) -> None:
+    light, dark = (
+        [int(c) for c in re.findall(r"\d+", _background(_open(chromium, path, dark=dark)))] for dark in (False, True)
+    )
+
+    assert min(light) > 200
+    assert max(dark) < 60
+
+
+def _background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_without_javascript_everything_is_there(chromium: Browser, path: Path) -> None:
+    page = _open(chromium, path, javascript=False)
+
+    assert "runs single-threaded code" in page.inner_text("h1")
+    assert page.locator("figure svg").count() == 6
+    page.get_by_text("All speedups as a table").click()
+    assert page.get_by_role("region", name="All speedups").is_visible()
+
+
+def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser, path: Path) -> None:
+    page = _open(chromium, path)
+
+    charts = page.get_by_role("img", name="Speedup against threads")
+    assert charts.count() == 5
+    assert page.get_by_role("img", name="Effects with their intervals").count() == 1
+    assert (
+        "gain" in page.locator("#speedup-1-desc").text_content()
+        or "threads" in page.locator("#speedup-1-desc").text_content()
+    )
+
+
+def test_everything_that_scrolls_sideways_can_be_reached_with_the_keyboard(chromium: Browser, path: Path) -> None:
+    page = _open(chromium, path, width=360)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+    unreachable = page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+          .filter(e => ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth)
+          .filter(e => e.tabIndex < 0).map(e => e.outerHTML.slice(0, 200))"""
+    )
+
+    assert unreachable == []
+
+
+def test_it_prints(chromium: Browser, path: Path) -> None:
+    page = _open(chromium, path, dark=True)
+    page.emulate_media(media="print", color_scheme="light")
+
+    assert _background(page) == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4").startswith(b"%PDF")
