@@ -77,19 +77,20 @@ def choose_cpus(topology: Topology, size: int) -> tuple[int, ...]:
 def _pools(cpus: tuple[Cpu, ...]) -> Iterator[tuple[Cpu, ...]]:
     """Parts of the machine to confine a set to: by kind, place, isolation, with and without the lowest core."""
     kinds = {*((cpu.kind,) for cpu in cpus), tuple({cpu.kind for cpu in cpus})}
-    places = {(None, None), *((cpu.node, None) for cpu in cpus), *((cpu.node, cpu.l3) for cpu in cpus)}
-    for kind, (node, l3), isolation, reserved in product(
+    places = {place for cpu in cpus for place in _places(cpu)}
+    for kind, place, isolation, reserved in product(
         kinds, places, ((False,), (True,), (False, True)), (cpus[0].siblings, ())
     ):
         yield tuple(
             cpu
             for cpu in cpus
-            if cpu.kind in kind
-            and node in (None, cpu.node)
-            and l3 in (None, cpu.l3)
-            and cpu.isolated in isolation
-            and cpu.id not in reserved
+            if cpu.kind in kind and place in _places(cpu) and cpu.isolated in isolation and cpu.id not in reserved
         )
+
+
+def _places(cpu: Cpu) -> tuple[tuple[str, int], ...]:
+    """Where it is, from near to far."""
+    return ("l3", cpu.l3), ("node", cpu.node), ("package", cpu.package), ("machine", 0)
 
 
 def _fill(pool: tuple[Cpu, ...], size: int) -> tuple[Cpu, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from harness import builds, specs
-from harness.errors import HostError, RequestError
 from harness.builds import IMAGES
+from harness.errors import HostError, RequestError
 from harness.images import Answers, abi, optimization
 from harness.model import Build, BuildFacts, Optimize, Source
 from harness.progress import Progress

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import docker
 import msgspec
 
-from harness import bases, docker_client, network, sources
+from harness import bases, docker_client, network, sources, trees
 from harness.buildlog import BuildLog
 from harness.builds import IMAGES, Pins, load, load_pins
 from harness.docker_client import LABEL
@@ -85,12 +84,9 @@ class Foundry:
     `source` is what --source names: the CPython that builds from source are made of, instead of a release.
     """
 
-    def __init__(
-        self, *, source: str | None = None, client: docker.DockerClient | None = None, cache: Path | None = None
-    ) -> None:
-        self._client = client
-        self._cache = cache or sources.cache_folder()
+    def __init__(self, *, source: str | None = None, cache: Path | None = None) -> None:
         self._source = source
+        self._cache = cache or sources.cache_folder()
 
     def choose_pair(self, optimize: Optimize = Optimize.PLAIN) -> tuple[tuple[Build, ...], tuple[str, ...]]:
         """The pair of builds to compare when nobody names any, and what a reader must know of the choice.
@@ -110,12 +106,20 @@ class Foundry:
             return self._pair(series, optimize), tuple(warnings)
         raise HostError("; ".join(error.message for error in refusals), hint=refusals[0].hint)
 
+    def material(self, build: Build) -> sources.Material:
+        """The source that a build is compiled from.  HostError where it cannot be had."""
+        if self._local is None:
+            return self._tarballs.locate(build.series)
+        if sources.series_of(self._local.release) != build.series:
+            raise RequestError(f"--source is CPython {self._local.release}, so {build.name} cannot be made of it")
+        return self._local
+
     def ensure(self, build: Build, progress: Progress) -> BuildFacts:
         """The image of a build, made where it is missing, and what it is.
 
         HostError where something that it needs cannot be had, MeasurementError where building fails.
         """
-        material = self._material(build) if build.source is Source.SOURCE else None
+        material = self.material(build) if build.source is Source.SOURCE else None
         base = bases.ensure(self._images, build.base, self._pins.bases[build.base], progress)
         recipe = Recipe(
             dockerfile=(IMAGES / f"{build.source}.Dockerfile").read_text(encoding="utf-8"),
@@ -194,13 +198,6 @@ class Foundry:
         kept.write_text(printed, encoding="utf-8")
         return answers
 
-    def _material(self, build: Build) -> sources.Material:
-        if self._local is None:
-            return self._tarballs.locate(build.series)
-        if sources.series_of(self._local.release) != build.series:
-            raise RequestError(f"--source is CPython {self._local.release}, so {build.name} cannot be made of it")
-        return self._local
-
     def _pair(self, series: str, optimize: Optimize) -> tuple[Build, ...]:
         wanted = {(series, free_threaded, Source.SOURCE, optimize) for free_threaded in (False, True)}
         pair = [b for b in load().values() if (b.series, b.free_threaded, b.source, b.optimize) in wanted]
@@ -214,11 +211,11 @@ class Foundry:
 
     @cached_property
     def _images(self) -> Images:
-        return Images(self._client or docker_client.connect())
+        return Images(docker_client.connect())
 
     @cached_property
     def _local(self) -> sources.Material | None:
-        return sources.from_path(self._source, self._pins.cpython) if self._source else None
+        return trees.from_path(self._source, self._pins.cpython) if self._source else None
 
     @cached_property
     def _tarballs(self) -> sources.Tarballs:

@@ -125,7 +125,7 @@ def _kernel(settings: Mapping[str, str]) -> Iterator[Finding]:
         text = f"{clock}: reading the time is slow here, each reading a call into the kernel"
         yield Finding("clock source", State.WARN, text, "dmesg says why the kernel does not trust the CPU's counter.")
     if settings.get("ASLR") == "0":
-        text = "off: every process has the same memory layout, and the result is that layout's"
+        text = "off: every process has the same memory layout, and the result holds for that one"
         yield Finding("ASLR", State.NOTE, text, "As root: sysctl kernel.randomize_va_space=2")
 
 

@@ -35,6 +35,13 @@ _PACKAGES = {
 """Distribution to the command that brings an engine."""
 
 
+_TEST_TOOLS = {
+    "chromium": ("chromium", "fonts-liberation"),
+    "gcc": ("gcc", "libc6-dev"),
+}
+"""Program to the packages that bring it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What decides how an engine can be had here."""
@@ -65,6 +72,7 @@ class Daemon:
     exec_root: Path = Path("/var/run/docker")
     log_file: Path = Path("/var/log/gilometer-dockerd.log")
     options: tuple[str, ...] = ()
+    command: tuple[str, ...] = ("dockerd",)
 
     @property
     def address(self) -> docker_client.Address:
@@ -112,7 +120,16 @@ def ensure_debootstrap(progress: Progress) -> list[str]:
             "the base image has to be bootstrapped, and debootstrap is not installed",
             hint="As root: apt-get install debootstrap",
         )
-    return [_install("debootstrap", progress)]
+    return [_install("debootstrap", progress=progress)]
+
+
+def ensure_test_tools(progress: Progress) -> list[str]:
+    """Have what the tests need besides an engine, where it can be installed; returns what was done."""
+    machine = read_machine()
+    if not (machine.apt and machine.root):
+        return []
+    missing = [packages for program, packages in _TEST_TOOLS.items() if shutil.which(program) is None]
+    return [_install(*packages, progress=progress) for packages in missing]
 
 
 def advice(machine: Machine) -> str:
@@ -124,9 +141,7 @@ def advice(machine: Machine) -> str:
         )
     if machine.apt and not machine.root:
         done = "started" if machine.dockerd else "installed and started"
-        return (
-            f"Run this as root once to have it {done}, then join the group docker: usermod --append --groups docker YOU"
-        )
+        return f"Run ./inv setup as root once to have it {done}, then join the group docker: usermod -aG docker USER"
     package = _PACKAGES.get(machine.distribution) or next(filter(None, map(_PACKAGES.get, machine.like)), None)
     if package:
         return f"As root: {package}; then join the group docker."
@@ -136,7 +151,7 @@ def advice(machine: Machine) -> str:
 def _provide_engine(machine: Machine, progress: Progress) -> list[str]:
     done = []
     if not machine.dockerd:
-        done.append(_install(_ENGINE_PACKAGE, progress))
+        done.append(_install(_ENGINE_PACKAGE, progress=progress))
     began = time.monotonic()
     with progress.task("starting the engine"):
         connection = _start_service() if machine.systemd else start_daemon(Daemon())
@@ -181,17 +196,20 @@ def start_daemon(daemon: Daemon) -> docker_client.Connection:
 
 def _launch(daemon: Daemon, search_path: str) -> docker_client.Connection | None:
     """In a session of its own, so that it outlives this process and its terminal; None where it never answers."""
-    with daemon.log_file.open("wb") as log:
-        process = subprocess.Popen(
-            ["dockerd", *daemon.options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "PATH": search_path},
-        )
+    program = shutil.which("dockerd", path=search_path) or "dockerd"
+    pid = os.posix_spawn(
+        program,
+        [*daemon.command, *daemon.options],
+        {**os.environ, "PATH": search_path},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(daemon.log_file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and os.waitpid(pid, os.WNOHANG) == (0, 0):
         if connection := _answer(0, daemon.address):
             return connection
         time.sleep(0.2)
@@ -200,16 +218,20 @@ def _launch(daemon: Daemon, search_path: str) -> docker_client.Connection | None
 
 def _remove_stale_pid_files(daemon: Daemon) -> int | None:
     """Process id of a dockerd that is alive.  A file that names any other process is of an earlier boot and goes."""
-    alive = None
-    for path, name in ((daemon.pid_file, "dockerd"), (daemon.exec_root / "containerd/containerd.pid", "containerd")):
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(path.read_text())
-            with contextlib.suppress(OSError):
-                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                    alive = pid if name == "dockerd" else alive
-                    continue
-            path.unlink()
-    return alive
+    if not _is_alive(daemon.exec_root / "containerd" / "containerd.pid", "containerd"):
+        (daemon.exec_root / "containerd" / "containerd.pid").unlink(missing_ok=True)
+    if _is_alive(daemon.pid_file, "dockerd"):
+        return int(daemon.pid_file.read_text())
+    daemon.pid_file.unlink(missing_ok=True)
+    return None
+
+
+def _is_alive(pid_file: Path, program: str) -> bool:
+    """Whether the process that a pid file names executes `program`; a zombie executes nothing."""
+    try:
+        return Path(f"/proc/{int(pid_file.read_text())}/exe").readlink().name.split()[0] == program
+    except (OSError, ValueError):
+        return False
 
 
 def _answer(seconds: float, address: docker_client.Address | None = None) -> docker_client.Connection | None:
@@ -223,10 +245,11 @@ def _answer(seconds: float, address: docker_client.Address | None = None) -> doc
         time.sleep(0.2)
 
 
-def _install(package: str, progress: Progress) -> str:
-    """Install one of the distribution's packages.  Returns what was done."""
+def _install(*packages: str, progress: Progress) -> str:
+    """Install packages of the distribution.  Returns what was done."""
     began = time.monotonic()
-    install = ["apt-get", "install", "-y", "--no-install-recommends", package]
+    package = " and ".join(packages)
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     with progress.task(f"installing {package}") as task:
         try:
             _execute(install, f"{package} could not be installed")

@@ -55,6 +55,15 @@ def setup() -> None:
     build(BenchOptions())
 
 
+def provide_test_tools() -> None:
+    """A browser and a compiler, where they can be installed."""
+    from harness import provision
+
+    screen = Screen()
+    for done in provision.ensure_test_tools(screen):
+        screen.say(done)
+
+
 def build(options: BenchOptions) -> None:
     """Images only; prints what each build is."""
     for facts in _builds(options, Screen())[0]:

@@ -129,7 +129,7 @@ def unpaired(a: Sequence[Series], b: Sequence[Series], confidence: float = 0.95)
     A process counts once, with the log of its median: its values are not independent.  Between the two sets of
     processes the shift is the median of all differences with the interval of the Wilcoxon-Mann-Whitney rank-sum test,
     as exact for equal shapes as the signed-rank interval is for pairs.  Resampling processes and then values (Kalibera
-    & Jones 2013) covered 86 % to 99 % in simulation, depending on the share of the variance between processes.  No
+    & Jones 2013) covers 93 % to 99 % in simulation (benchmarks/simulate.py), depending on where the variance lies.  No
     interval knows what else changed between two days.
 
     Args:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import specs
+from harness import session, specs
 from harness.errors import HostError
 
 _ROOT = Path(__file__).parent.parent
@@ -20,11 +20,9 @@ def test(only: str | None, expression: str | None) -> int:
     _install()
     suites = [specs.choose("--only", only, _SUITES)] if only else list(_SUITES)
     if "integration" in suites:
-        from harness import session
-
         session.setup()
-    if "browser" in suites:
-        _provide_browser()
+    if suites != ["unit"]:
+        session.provide_test_tools()
     command = [sys.executable, "-m", "pytest", *(f"tests/{suite}" for suite in suites)]
     return subprocess.run([*command, *(["-k", expression] if expression else [])], cwd=_ROOT, check=False).returncode
 
@@ -51,9 +49,3 @@ def _install() -> None:
     if subprocess.run(command, check=False).returncode:
         raise HostError(f"{_LOCK} could not be installed; pip's message stands above")
     shutil.copyfile(lock, stamp)
-
-
-def _provide_browser() -> None:
-    from harness import provision
-
-    provision.ensure_browser()

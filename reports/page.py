@@ -49,15 +49,12 @@ def render(findings: Findings) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "change": prose.change,
         "counted": prose.count,
         "cpus": cpu_list,
         "emphasised": _emphasised,
-        "listed": prose.listed,
         "prose": _unbroken,
         "seconds": prose.seconds,
         "size": prose.size,
-        "times": prose.times,
     }
     environment.tests["known"] = lambda value: value is not None and not math.isnan(value)
     return environment.get_template("page.html").render(
@@ -77,7 +74,6 @@ def render(findings: Findings) -> str:
         medians=[_Medians(series, *_scaled(series.medians)) for series in findings.series],
         times_of={(series.case.id, series.build): series for series in findings.series},
         facts=tuple(_facts(findings)),
-        hardware=prose.processor(findings),
         marker=lambda build: Markup(charts.marker(findings.run.plan.builds, build)),
         interval=_interval,
         glanced=prose.finding,

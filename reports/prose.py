@@ -122,7 +122,7 @@ def kind(facts: BuildFacts) -> str:
     return f"free-threaded CPython {facts.release}" if facts.free_threaded else f"CPython {facts.release} with the GIL"
 
 
-def processor(findings: Findings) -> str:
+def _processor(findings: Findings) -> str:
     """The CPU model without what its maker's marketing added."""
     model = re.sub(
         r"\((R|TM)\)|\bCPU\b|\bProcessor\b|\b\d+-Core\b|@.*", " ", findings.run.host.cpu_model, flags=re.IGNORECASE
@@ -132,7 +132,7 @@ def processor(findings: Findings) -> str:
 
 def hardware(findings: Findings, cpus: tuple[int, ...]) -> str:
     """A place to begin a sentence with: "On 2 CPUs of an AMD EPYC 7763"."""
-    model = processor(findings) or "unknown processor"
+    model = _processor(findings) or "unknown processor"
     article = "an" if model[0] in "AEIOUaeiou" else "a"
     return f"On {count(len(cpus), 'CPU')} of {article} {model}"
 
@@ -174,9 +174,12 @@ def speedup_sentence(speedups: Sequence[Speedup]) -> str:
     """What to see in the chart of one workload: each build on the most threads that were measured."""
     most = max(s.case.threads for s in speedups)
     last = [s for s in speedups if s.case.threads == most]
+    opening = f"On {most} threads instead of {last[0].base.threads}"
+    effects = [s.effect for s in last if s.effect]
+    if not effects:
+        return f"{opening}: not measured."
     gains = [gain(s, s.effect) if s.effect else f"not measured on {s.build}" for s in last]
-    sure = gain_intervals([s.effect for s in last if s.effect])
-    return f"On {most} threads instead of {last[0].base.threads}: {listed(gains)} ({sure})."
+    return f"{opening}: {listed(gains)} ({gain_intervals(effects)})."
 
 
 def finding(judgement: Judgement) -> str:
@@ -235,8 +238,6 @@ def parity_sentence(pair: Parity) -> str:
 def gain(speedup: Speedup, effect: Effect) -> str:
     """What threads bring to one build, as a predicate."""
     where = f"on {speedup.build}"
-    if math.isnan(effect.low):
-        return f"{times(effect.ratio)} as fast {where} in its one block"
     if effect.low <= 1 <= effect.high:
         known = "no faster" if effect.high <= 1 + MARGIN else "not known to be faster"
         return f"{known} {where} ({times(effect.ratio)})"

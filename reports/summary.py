@@ -132,6 +132,18 @@ def data(findings: Findings) -> dict[str, Any]:
             }
             for speedup in findings.speedups
         ],
+        "parity": [
+            {
+                "build": pair.build,
+                "baseline": pair.baseline,
+                "compared": pair.compared,
+                "confounded_by": [
+                    {"what": difference.what, "baseline": difference.baseline, "build": difference.build}
+                    for difference in pair.differences
+                ],
+            }
+            for pair in findings.parity
+        ],
         "failures": [
             {
                 "case": failure.case,

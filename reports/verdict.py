@@ -117,7 +117,8 @@ def _best_scaling(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Stateme
     if gains:
         best, _ = max(gains, key=lambda gain: gain[1].ratio)
         peers = sorted(((s, e) for s, e in gains if s.case == best.case), key=lambda gain: -gain[1].ratio)
-        there = f"on {best.case.threads} threads instead of {best.base.threads}, {best.case.workload} is"
+        where = f" ({count(len(cpus), 'CPU')})" if len(findings.cpu_sets) > 1 else ""
+        there = f"on {best.case.threads} threads instead of {best.base.threads}{where}, {best.case.workload} is"
         predicates = [gain(s, e) for s, e in peers]
         sure = gain_intervals([e for _, e in peers])
         if any(effect.low > 1 for _, effect in peers):

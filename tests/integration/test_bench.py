@@ -218,7 +218,7 @@ class OwnEngine:
         with (folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd",
+                    *("unshare", "--net", "dockerd"),  # in its own network: --bridge=none deletes docker0
                     f"--host={self.url}",
                     f"--data-root={folder}/data",
                     f"--exec-root={folder}/exec",

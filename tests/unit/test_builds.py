@@ -96,7 +96,7 @@ def test_a_packaged_build_stays_as_its_packager_made_it() -> None:
 
 def test_an_optimisation_that_no_build_has_is_refused(tmp_path: Path) -> None:
     only = builds.load(write(tmp_path / "builds.toml", "3.14t-source"), PINS)
-    with pytest.raises(RequestError, match='"3.14t-source" with optimize = "pgo-lto"'):
+    with pytest.raises(RequestError, match=r'"3\.14t-source" with optimize = "pgo-lto"'):
         builds.optimized(only["3.14t-source"], Optimize.PGO_LTO, only)
 
 

@@ -39,6 +39,7 @@ FLOORS = {
         "request",
         "screen",
         "sources",
+        "trees",
     },
     4: {"session", "workshop"},
 }
@@ -58,6 +59,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("images", "docker_client"),
     ("images", "docker_images"),
     ("images", "sources"),
+    ("images", "trees"),
+    ("trees", "sources"),
     ("provision", "docker_client"),
     ("stats", "ranks"),
 }

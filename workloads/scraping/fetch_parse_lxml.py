@@ -13,8 +13,8 @@ It stands for scrapers that use a parser written in C: much less time goes into 
 lets go of the GIL while it builds a tree; a release that does not declare support for free threading turns the GIL on
 again when it is imported, which the harness notices.
 
-The server is a process of its own, in Python, on the same CPUs as the client: what it needs of them is part of the
-time.  It waits for 2 ms (quick) or 20 ms (full) before each answer.
+The server is a process of its own, in Python, on the CPU set of the case: what it needs (a tenth to a fifth of the
+client's CPU time) is taken from the same CPUs.  It waits for 2 ms (quick) or 20 ms (full) before each answer.
 """
 
 import sys

@@ -12,9 +12,9 @@
 It stands for crawlers, feed readers and API clients: waiting for a server, then work in pure Python.  Threads overlap
 the waiting with or without the GIL; without it they overlap the parsing as well.
 
-The server is a process of its own, in Python, on the same CPUs as the client: what it needs of them (a fraction of
-what parsing needs) is part of the time.  It waits for 2 ms (quick) or 20 ms (full) before each answer, in proportion to
-the size of the pages.
+The server is a process of its own, in Python, on the CPU set of the case: what it needs (a few hundredths of the
+client's CPU time) is taken from the same CPUs.  It waits for 2 ms (quick) or 20 ms (full) before each answer, which
+keeps about the same proportion to the size of the pages.
 """
 
 import sys

@@ -1,0 +1,73 @@
+"""A daemon of this test's own, beside the one that is there: started by hand, as on machines without systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import provision
+from harness.progress import Silent
+from harness.provision import Daemon
+from tests.conftest import required
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    """In a network namespace of its own: a second daemon would take the bridge and the rules of the first."""
+    required(os.geteuid() == 0 and shutil.which("dockerd") and shutil.which("unshare"), "root, dockerd and unshare")
+    wrapper = tmp_path / "bin" / "dockerd"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec unshare --net {shutil.which("dockerd")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    daemon = Daemon(
+        socket=tmp_path / "docker.sock",
+        pid_file=tmp_path / "docker.pid",
+        exec_root=tmp_path / "exec",
+        log_file=tmp_path / "dockerd.log",
+        options=(
+            f"--host=unix://{tmp_path / 'docker.sock'}",
+            f"--pidfile={tmp_path / 'docker.pid'}",
+            f"--exec-root={tmp_path / 'exec'}",
+            f"--data-root={tmp_path / 'data'}",
+            "--storage-driver=vfs",
+        ),
+        command=("unshare", "--net", "dockerd"),  # --bridge=none would take away the bridge of the engine that is there
+    )
+    yield daemon
+    if daemon.pid_file.exists():
+        pid = int(daemon.pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+
+
+def interfaces() -> set[str]:
+    return {path.name for path in Path("/sys/class/net").iterdir()}
+
+
+def test_a_daemon_is_started_answers_and_outlives_its_starter(daemon: Daemon) -> None:
+    before = interfaces()
+    daemon.pid_file.write_text(str(os.getpid()))  # of an earlier boot, when the number was a dockerd's
+    connection = provision.start_daemon(daemon)
+    assert connection.client.ping()
+    connection.client.close()
+    pid = int(daemon.pid_file.read_text())
+    assert os.getsid(pid) == pid != os.getsid(0)
+    assert interfaces() == before
+
+
+def test_a_daemon_that_is_there_is_not_started_twice(daemon: Daemon) -> None:
+    provision.start_daemon(daemon).client.close()
+    pid = daemon.pid_file.read_text()
+    provision.start_daemon(daemon).client.close()
+    assert daemon.pid_file.read_text() == pid
+
+
+def test_an_engine_that_answers_is_left_as_it_is() -> None:
+    required(shutil.which("dockerd"), "dockerd")
+    assert provision.ensure_engine(Silent())[0].endswith("was there")
