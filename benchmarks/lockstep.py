@@ -60,7 +60,7 @@ def _measure(builds: dict[str, BuildFacts], workload: str, blocks: int) -> tuple
                 builds=tuple(names), workloads=workloads, cpu_sets=(cpus,), threads=(1,), blocks=1, seed=seed
             )
             found: dict[str, tuple[float, ...]] = {}
-            for line in Execution(make_plan(request, {}), builds, engine, bench, loops=loops, done=()):
+            for line in Execution(make_plan(request, ()), builds, engine, bench, loops=loops, done=()):
                 match line:
                     case Calibration(case=case, loops=calibrated):
                         loops[case] = calibrated

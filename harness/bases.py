@@ -61,7 +61,7 @@ def ensure(images: Images, suite: str, pin: BasePin, progress: Progress) -> Base
         raise HostError(
             f"the base image {pin.image} cannot be had: {refusal}; and this host has no mirror of "
             f"{pin.distribution.capitalize()} of its own to bootstrap one from",
-            hint=f"On a machine with a registry: docker pull {pin.reference} && docker save; here: docker load.",
+            hint="It takes an engine that reaches a registry, or a host of that distribution.",
         )
     progress.say(f"{pin.image} cannot be pulled, so it is bootstrapped from this host's own mirror")
     for done in provision.ensure_debootstrap(progress):

@@ -14,6 +14,7 @@ from harness.docker_client import LABEL, engine_errors
 from harness.errors import HostError, MeasurementError
 
 _LAST_LINES = 15
+_LINE = 160
 _BUILD_SECONDS = 4 * 3600
 """Of silence: profile-guided builds say nothing for long."""
 _SCRIPT_SECONDS = 60
@@ -95,7 +96,8 @@ class Images:
                 self._api.tag(image, repository, version)
                 return image
         raise MeasurementError(
-            f"{tag.rpartition(':')[0]} could not be built; its last lines:\n" + "\n".join(f"  | {x}" for x in tail),
+            f"{tag.rpartition(':')[0]} could not be built; the last lines of its output:\n"
+            + "\n".join(f"  | {_shortened(line)}" for line in tail),
             hint=f"All of it: {log}",
         )
 
@@ -143,6 +145,11 @@ def _lines(event: Mapping[str, Any]) -> list[str]:
     """The lines of a build event, without the colours that the engine puts around standard error."""
     text = str(event.get("stream") or event.get("error") or "")
     return [line for line in text.replace("\x1b[91m", "").replace("\x1b[0m", "").splitlines() if line.strip()]
+
+
+def _shortened(line: str) -> str:
+    """Without the middle: what failed stands at the start, how it failed at the end."""
+    return line if len(line) <= _LINE else f"{line[: _LINE // 2]} ... {line[-_LINE // 2 :]}"
 
 
 def _quoted(text: str) -> str:

@@ -62,6 +62,7 @@ def ensure(build: Build, progress: Progress) -> BuildFacts:
         libc=answers.libc,
         machine=answers.machine,
         packages=answers.packages,
+        turns_gil_on=answers.turns_gil_on,
         image="",
         base="",
         recipe="",

@@ -51,6 +51,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     libc: str
     machine: str
     packages: dict[str, str]
+    turns_gil_on: dict[str, str]
     debian_packages: dict[str, str]
 
 
@@ -179,6 +180,7 @@ class Foundry:
             libc=answers.libc,
             machine=answers.machine,
             packages=answers.packages,
+            turns_gil_on=answers.turns_gil_on,
             image=image,
             base=recipe.base.description,
             recipe=recipe.sha256,
@@ -250,13 +252,18 @@ def abi(build: Build) -> str:
 def optimization(build: Build, configure: str) -> str:
     """What was really done: plain, pgo, lto or pgo-lto.
 
-    deadsnakes' packages do not tell: its rules make the build with the GIL with PGO and LTO, and the free-threaded one
-    with neither (LTO appears in its linker flags only, where it does nothing).
+    Packages do not tell, it stands in their debian/rules: `make profile-opt` with -flto, for Debian's builds and for
+    deadsnakes' with the GIL.  deadsnakes' free-threaded one is a bare `make`, with LTO in its linker flags only, where
+    it does nothing.
     """
-    if build.source is Source.DEADSNAKES:
-        return "plain" if build.free_threaded else "pgo-lto"
-    done = [("pgo", "--enable-optimizations" in configure), ("lto", re.search(r"--with-lto(?!=no)", configure))]
-    return "-".join(name for name, was_done in done if was_done) or "plain"
+    match build.source:
+        case Source.DEBIAN:
+            return "pgo-lto"
+        case Source.DEADSNAKES:
+            return "plain" if build.free_threaded else "pgo-lto"
+        case Source.SOURCE | Source.HOST:
+            done = (("pgo", "--enable-optimizations" in configure), ("lto", re.search(r"--with-lto(?!=no)", configure)))
+            return "-".join(name for name, was_done in done if was_done) or "plain"
 
 
 def _fill_context(

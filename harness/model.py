@@ -78,6 +78,8 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     machine: str
     packages: dict[str, str]
     """Python packages that the workloads can import: name to version."""
+    turns_gil_on: dict[str, str] = {}
+    """Of these packages those whose extension modules turn the GIL back on: name to the module that does."""
     image: str
     """Image id; empty for interpreters of the host."""
     base: str

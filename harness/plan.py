@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import RequestError
-from harness.model import Block, Case, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
+from harness.model import Block, BuildFacts, Case, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Effort:
 
 
 EFFORTS = {
-    Profile.QUICK: Effort(size=Size.QUICK, blocks=10, warmups=1, values=8, turn_seconds=0.02),
+    Profile.QUICK: Effort(size=Size.QUICK, blocks=8, warmups=1, values=8, turn_seconds=0.02),
     Profile.STANDARD: Effort(size=Size.FULL, blocks=16, warmups=1, values=6, turn_seconds=0.05),
     Profile.RIGOROUS: Effort(size=Size.FULL, blocks=40, warmups=2, values=10, turn_seconds=0.05),
 }
@@ -55,12 +55,12 @@ class Request:
     timeout_seconds: float = 120.0
 
 
-def make_plan(request: Request, packages: Mapping[str, frozenset[str]]) -> Plan:
+def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     """Every block in order.
 
-    `packages` are the Python packages of each build; a workload that needs one that a build lacks is skipped, with
-    the reason, since a comparison needs both sides.  Rounds are outermost: whatever changes slowly on the machine
-    meets all workloads alike.  RequestError where nothing is left to measure.
+    A workload that needs a package which a build of `facts` lacks, or cannot import without the GIL, is skipped with
+    that reason, since a comparison needs both sides; without facts nothing is skipped.  Rounds are outermost: whatever
+    changes slowly on the machine meets all workloads alike.  RequestError where nothing is left to measure.
     """
     effort = EFFORTS[request.profile]
     shuffle = random.Random(request.seed)
@@ -70,8 +70,8 @@ def make_plan(request: Request, packages: Mapping[str, frozenset[str]]) -> Plan:
     for cpus in request.cpu_sets:
         for workload in request.workloads:
             group = [_case(workload, threads, cpus) for threads in _thread_counts(workload, len(cpus), request.threads)]
-            if missing := _missing(workload, packages):
-                skipped += [Skipped(case=case.id, reason=missing) for case in group]
+            if reason := _obstacles(workload, facts):
+                skipped += [Skipped(case=case.id, reason=reason) for case in group]
             else:
                 cases += group
                 groups.append((workload.name, cpus, tuple(case.id for case in group)))
@@ -159,12 +159,14 @@ def _case(workload: Workload, threads: int, cpus: tuple[int, ...]) -> Case:
     )
 
 
-def _missing(workload: Workload, packages: Mapping[str, frozenset[str]]) -> str:
-    """Why the builds cannot execute the workload; empty where they can."""
-    lacking = [
-        f"{build} has no {package}"
-        for build, installed in packages.items()
-        for package in workload.dependencies
-        if package not in installed
-    ]
-    return ", ".join(lacking)
+def _obstacles(workload: Workload, facts: Sequence[BuildFacts]) -> str:
+    """Why the builds cannot be compared on the workload; empty where they can."""
+    reasons = []
+    for build in facts:
+        for package in workload.dependencies:
+            if package not in build.packages:
+                reasons.append(f"{build.build.name} has no {package}")
+            elif module := build.turns_gil_on.get(package):
+                version = build.packages[package]
+                reasons.append(f"{module} of {package} {version} turns the GIL back on in {build.build.name}")
+    return ", ".join(reasons)

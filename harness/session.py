@@ -104,7 +104,7 @@ def doctor(*, as_json: bool) -> None:
 
 def dry_run(options: BenchOptions) -> None:
     """Prints the plan and an estimate; touches nothing."""
-    plan = make_plan(request.resolve(options, WORKLOADS), {})
+    plan = make_plan(request.resolve(options, WORKLOADS), ())
     seats = max(len(block.cases) for block in plan.blocks) * len(plan.builds)
     print(f"{len(plan.cases)} cases on {' and '.join(plan.builds)}, seed {plan.seed}:")
     print(*(f"  {case.id}" for case in plan.cases), sep="\n")
@@ -123,7 +123,7 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
     facts, warnings = _builds(options, screen)
     plan = make_plan(
         request.resolve(options, WORKLOADS, tuple(fact.build.name for fact in facts)),
-        {fact.build.name: frozenset(fact.packages) for fact in facts},
+        facts,
     )
     with measuring(" and ".join(plan.builds), screen, wait=options.wait), workbench(WORKLOADS) as bench_:
         engine = open_engine(options.engine, bench_, screen)

@@ -23,8 +23,8 @@ RUN set -eu; \
     cat /etc/ssl/certs/ca-certificates.crt /host/ca.crt > /ca.crt; \
     export GNUPGHOME="$(mktemp -d)"; \
     curl -fsSL --cacert /ca.crt -o /key.asc "${KEYSERVER}/pks/lookup?op=get&options=mr&search=0x${FINGERPRINT}"; \
-    gpg --batch --import /key.asc; \
-    gpg --batch --export "${FINGERPRINT}" > /deadsnakes.gpg; \
+    gpg --batch --no-autostart --import /key.asc; \
+    gpg --batch --no-autostart --export "${FINGERPRINT}" > /deadsnakes.gpg; \
     test -s /deadsnakes.gpg
 
 FROM ${BASE} AS packages

@@ -24,6 +24,7 @@ RUN set -eu; \
 
 FROM packages AS complete
 COPY requirements.txt /requirements.txt
+ARG PACKAGE
 RUN set -eu; \
     if [ -s /host/ca.crt ]; then export PIP_CERT=/host/ca.crt; fi; \
     export PIP_CONFIG_FILE=/host/pip.conf PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 import sysconfig
 
@@ -14,6 +15,11 @@ def _is_gil_enabled() -> bool:
         return sys._is_gil_enabled()
     except AttributeError:  # before 3.13 there was nothing to ask
         return True
+
+
+def _uses_shared_library() -> bool:
+    """Asked of the process itself: Debian's interpreter is static, while its Py_ENABLE_SHARED says shared."""
+    return "/libpython" in pathlib.Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
 def _debian_packages() -> dict[str, str]:
@@ -30,6 +36,35 @@ def _debian_packages() -> dict[str, str]:
     return found
 
 
+_IMPORT_UNTIL_GIL = """
+import importlib, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except Exception:
+        pass
+    if sys._is_gil_enabled():
+        sys.exit(name)
+"""
+
+
+def _turns_gil_on() -> dict[str, str]:
+    """Packages whose extension modules turn the GIL back on: name to the first module that does.
+
+    Each package is tried in a process of its own; to know, one has to import.
+    """
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        files = [file for file in distribution.files or () if file.suffix == ".so" and "test" not in str(file)]
+        modules = sorted(".".join((*file.parts[:-1], file.name.partition(".")[0])) for file in files)
+        if modules:
+            command = [sys.executable, "-I", "-W", "ignore", "-c", _IMPORT_UNTIL_GIL, *modules]
+            ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+            if ended.returncode == 1:
+                found[distribution.metadata["Name"].lower()] = ended.stderr.strip().splitlines()[-1]
+    return found
+
+
 def main() -> None:
     variable = sysconfig.get_config_var
     facts = {
@@ -41,10 +76,11 @@ def main() -> None:
         "base_executable": os.path.realpath(sys._base_executable),
         "compiler": platform.python_compiler(),
         "configure": variable("CONFIG_ARGS") or "",
-        "shared": variable("Py_ENABLE_SHARED") == 1,
+        "shared": _uses_shared_library(),
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or " ".join(platform.libc_ver()),
         "machine": platform.machine(),
         "packages": {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()},
+        "turns_gil_on": {} if _is_gil_enabled() else _turns_gil_on(),
         "debian_packages": _debian_packages(),
     }
     json.dump(facts, sys.stdout)

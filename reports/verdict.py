@@ -115,7 +115,8 @@ def _best_scaling(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Stateme
     """The workload that gains most from threads, on every build: the one with the GIL is the control."""
     gains = [(s, s.effect) for s in findings.speedups if s.case.cpus == cpus and s.effect is not None]
     if gains:
-        best, _ = max(gains, key=lambda gain: gain[1].ratio)
+        contenders = [gain for gain in gains if gain[0].build != findings.baseline] or gains
+        best, _ = max(contenders, key=lambda gain: gain[1].ratio)
         peers = sorted(((s, e) for s, e in gains if s.case == best.case), key=lambda gain: -gain[1].ratio)
         where = f" ({count(len(cpus), 'CPU')})" if len(findings.cpu_sets) > 1 else ""
         there = f"on {best.case.threads} threads instead of {best.base.threads}{where}, {best.case.workload} is"

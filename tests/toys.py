@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+from harness.model import Build, BuildFacts, Optimize, Source
 
 _HEAD = """\
 # /// script
@@ -56,3 +59,37 @@ def write_toys(folder: Path, *names: str, threaded: bool = False) -> Path:
         text = _HEAD.format(after=TOYS[name], threaded=str(threaded).lower())
         (folder / "toy" / f"{name}.py").write_text(text)
     return folder
+
+
+def facts(
+    name: str, *, packages: dict[str, str] | None = None, turns_gil_on: dict[str, str] | None = None
+) -> BuildFacts:
+    """This very interpreter as a build."""
+    build = Build(
+        name=name,
+        series="3",
+        free_threaded=False,
+        source=Source.HOST,
+        optimize=Optimize.PACKAGED,
+        executable=sys.executable,
+    )
+    return BuildFacts(
+        build=build,
+        release="3",
+        version=sys.version,
+        free_threaded=False,
+        gil_enabled=True,
+        executable=sys.executable,
+        compiler="",
+        configure="",
+        optimize="",
+        link="",
+        libc="",
+        machine="",
+        packages=packages or {},
+        turns_gil_on=turns_gil_on or {},
+        image="",
+        base="",
+        recipe="",
+        origin="",
+    )

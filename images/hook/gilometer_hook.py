@@ -19,14 +19,14 @@ import sys
 
 from pyperf._hooks import HookBase
 
-_harness = None
-_throttled_before = None
+_harness: socket.socket | None = None
+_throttled_before: int | None = None
 
 # Where a container finds its own cgroup: version 2, and version 1.
 _CPU_STAT = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
 
 
-def _connect():
+def _connect() -> socket.socket:
     """One connection per process: pyperf makes a hook for the warm-ups and another one for the values."""
     global _harness, _throttled_before
     if _harness is None:
@@ -40,27 +40,27 @@ def _connect():
 class Lockstep(HookBase):
     """Takes turns with the other workers of a block."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._harness = _connect()
 
-    def _wait(self, request):
+    def _wait(self, request: bytes) -> None:
         self._harness.sendall(request)
         if self._harness.recv(1) != b"!":
             sys.exit("gilometer: the harness has gone")
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self._wait(b"?")
 
-    def __exit__(self, exc_type, exc_value, traceback):
+    def __exit__(self, *exception: object) -> None:
         pass
 
-    def teardown(self, metadata):
+    def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
         self._wait(b"=")
         metadata.update(_evidence())
 
 
-def _throttled_periods():
+def _throttled_periods() -> int | None:
     """Scheduler periods in which this process's cgroup was throttled; None where there is no such count."""
     for path in _CPU_STAT:
         try:
@@ -73,16 +73,17 @@ def _throttled_periods():
     return None
 
 
-def _evidence():
+def _evidence() -> dict[str, str | int]:
     with open("/proc/self/status") as lines:
         status = dict(line.split(":", 1) for line in lines)
-    evidence = {
+    evidence: dict[str, str | int] = {
         "gilometer_cpus_allowed": status["Cpus_allowed_list"].strip(),
         "gilometer_involuntary_switches": int(status["nonvoluntary_ctxt_switches"]),
         "gilometer_max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    if _throttled_before is not None:
-        evidence["gilometer_throttled_periods"] = _throttled_periods() - _throttled_before
+    throttled = _throttled_periods()
+    if throttled is not None and _throttled_before is not None:
+        evidence["gilometer_throttled_periods"] = throttled - _throttled_before
     is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # 3.13 and later
     if is_gil_enabled is not None:
         evidence["gilometer_gil_enabled"] = int(is_gil_enabled())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,50 +12,15 @@ from harness.execution import Execution
 from harness.host_engine import HostEngine
 from harness.model import (
     BlockRecord,
-    Build,
-    BuildFacts,
     Calibration,
     Failure,
     JournalLine,
-    Optimize,
     Plan,
     Reason,
     Sample,
-    Source,
 )
 from harness.workbench import workbench
-from tests.toys import write_toys
-
-
-def facts(name: str) -> BuildFacts:
-    """This very interpreter as a build."""
-    build = Build(
-        name=name,
-        series="3",
-        free_threaded=False,
-        source=Source.HOST,
-        optimize=Optimize.PACKAGED,
-        executable=sys.executable,
-    )
-    return BuildFacts(
-        build=build,
-        release="3",
-        version=sys.version,
-        free_threaded=False,
-        gil_enabled=True,
-        executable=sys.executable,
-        compiler="",
-        configure="",
-        optimize="",
-        link="",
-        libc="",
-        machine="",
-        packages={},
-        image="",
-        base="",
-        recipe="",
-        origin="",
-    )
+from tests.toys import facts, write_toys
 
 
 def make_plan(folder: Path, blocks: int = 1, timeout: float = 20.0) -> Plan:
@@ -67,7 +31,7 @@ def make_plan(folder: Path, blocks: int = 1, timeout: float = 20.0) -> Plan:
         blocks=blocks,
         timeout_seconds=timeout,
     )
-    return plan.make_plan(request, {})
+    return plan.make_plan(request, ())
 
 
 def execute(folder: Path, the_plan: Plan, *, done: tuple[int, ...] = ()) -> list[JournalLine]:

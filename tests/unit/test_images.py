@@ -92,8 +92,9 @@ def test_deadsnakes_free_threaded_build_is_another_package_and_another_interpret
     [
         ("3.14-source", "'--prefix=/opt/python'", "plain"),
         ("3.14-source-pgo", "'--enable-optimizations' '--with-lto'", "pgo-lto"),
-        ("3.14-debian", "'--enable-optimizations' '--with-lto=full'", "pgo-lto"),
-        ("3.14-debian", "'--enable-optimizations' '--with-lto=no'", "pgo"),
+        ("3.14-source-pgo", "'--enable-optimizations' '--with-lto=full'", "pgo-lto"),
+        ("3.14-source-pgo", "'--enable-optimizations' '--with-lto=no'", "pgo"),
+        ("3.14-debian", "'--enable-shared'", "pgo-lto"),
         ("3.14-deadsnakes", "'--enable-shared'", "pgo-lto"),
         ("3.14t-deadsnakes", "'--enable-shared' '--disable-gil' '--with-lto'", "plain"),
     ],
