@@ -52,8 +52,11 @@ def _measure(builds: dict[str, BuildFacts], workload: str, blocks: int) -> tuple
     lockstep: list[float] = []
     sequential: list[float] = []
     screen = Screen()
-    with session.measuring("the benchmark of lockstep", screen), workbench(session.WORKLOADS) as bench:
-        engine = session.open_engine("docker", bench, screen)
+    with (
+        session.measuring("the benchmark of lockstep", screen),
+        workbench(session.WORKLOADS) as bench,
+        session.open_engine("docker", bench, screen) as engine,
+    ):
 
         def values(names: Sequence[str], seed: int) -> dict[str, tuple[float, ...]]:
             request = Request(

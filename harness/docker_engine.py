@@ -10,12 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 import docker
 from docker.types import Ulimit
+from docker.utils.socket import frames_iter
 
 from harness.docker_client import LABEL, Connection, engine_errors
 from harness.engine import OUTPUT_BYTES, Place, Worker
@@ -59,13 +60,14 @@ class DockerWorker:
         self._status: int | None = None
         with engine_errors():
             self._id: str = self._api.exec_create(container, [executable, *argv], environment=env)["Id"]
-            stream = self._api.exec_start(self._id, stream=True)
+            stream = self._api.exec_start(self._id, socket=True)
         self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reader.start()
 
-    def _read(self, stream: Iterator[bytes]) -> None:
-        with suppress(Exception):  # an engine that dies shows in poll(), where it can be reported
-            for chunk in stream:
+    def _read(self, stream: Any) -> None:
+        # An engine that dies shows in poll(), where it can be reported.
+        with suppress(Exception), closing(stream._response):  # docker-py keeps it there and never closes it
+            for _, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
                 self._chunks.append(chunk)
                 self._kept += len(chunk)
                 while self._kept - len(self._chunks[0]) > OUTPUT_BYTES:
@@ -158,6 +160,10 @@ class DockerEngine:
         finally:
             with suppress(HostError), engine_errors():
                 container.remove(force=True, v=True)
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._client.close()
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Whether the engine answers, or does so again within `seconds`."""

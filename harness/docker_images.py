@@ -26,6 +26,10 @@ class Images:
     def __init__(self, client: docker.DockerClient) -> None:
         self._api: Any = client.api
 
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._api.close()
+
     def find(self, labels: Mapping[str, str]) -> str | None:
         """Id of the newest image that carries all these labels."""
         with engine_errors():

@@ -115,6 +115,11 @@ class Foundry:
             raise RequestError(f"--source is CPython {self._local.release}, so {build.name} cannot be made of it")
         return self._local
 
+    def close(self) -> None:
+        """Close the connections to the engine, where there are any."""
+        if "_images" in self.__dict__:
+            self._images.close()
+
     def ensure(self, build: Build, progress: Progress) -> BuildFacts:
         """The image of a build, made where it is missing, and what it is.
 

@@ -196,9 +196,8 @@ def start_daemon(daemon: Daemon) -> docker_client.Connection:
 
 def _launch(daemon: Daemon, search_path: str) -> docker_client.Connection | None:
     """In a session of its own, so that it outlives this process and its terminal; None where it never answers."""
-    program = shutil.which("dockerd", path=search_path) or "dockerd"
     pid = os.posix_spawn(
-        program,
+        shutil.which(daemon.command[0], path=search_path) or daemon.command[0],
         [*daemon.command, *daemon.options],
         {**os.environ, "PATH": search_path},
         file_actions=[

@@ -84,6 +84,7 @@ def doctor(*, as_json: bool) -> None:
     findings = [*noise.findings(facts), noise.speeds(noise.probe_speeds(facts.cpus))]
     try:
         found = docker_client.find()
+        found.client.close()
         findings.append(noise.Finding("engine", noise.State.OK, f"{found.name} at {found.address.url}"))
     except HostError as error:
         findings.append(noise.Finding("engine", noise.State.WARN, error.message, error.hint))
@@ -125,8 +126,11 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
         request.resolve(options, WORKLOADS, tuple(fact.build.name for fact in facts)),
         facts,
     )
-    with measuring(" and ".join(plan.builds), screen, wait=options.wait), workbench(WORKLOADS) as bench_:
-        engine = open_engine(options.engine, bench_, screen)
+    with (
+        measuring(" and ".join(plan.builds), screen, wait=options.wait),
+        workbench(WORKLOADS) as bench_,
+        open_engine(options.engine, bench_, screen) as engine,
+    ):
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
             schema=SCHEMA,
@@ -154,8 +158,11 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
     directory = _find_run(name)
     run = store.load_run(directory)
     _refuse_changes(run)
-    with measuring(" and ".join(run.plan.builds), screen, wait=wait), workbench(WORKLOADS) as bench_:
-        engine = open_engine(run.engine.kind, bench_, screen)
+    with (
+        measuring(" and ".join(run.plan.builds), screen, wait=wait),
+        workbench(WORKLOADS) as bench_,
+        open_engine(run.engine.kind, bench_, screen) as engine,
+    ):
         store.mend(directory)
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
 
@@ -175,19 +182,21 @@ def measuring(what: str, screen: Screen, *, wait: bool = True) -> Iterator[None]
         yield
 
 
-def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Engine:
+@contextlib.contextmanager
+def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Iterator[Engine]:
     """The engine, with nothing of ours left in it.  Only with the measuring lock held."""
     if kind == "host":
         from harness.host_engine import HostEngine
 
-        return HostEngine(bench_)
+        yield HostEngine(bench_)
+        return
     from harness.docker_client import find
     from harness.docker_engine import DockerEngine
 
-    engine = DockerEngine(find(), bench_)
-    if removed := engine.remove_left_behind():
-        screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
-    return engine
+    with contextlib.closing(DockerEngine(find(), bench_)) as engine:
+        if removed := engine.remove_left_behind():
+            screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
+        yield engine
 
 
 def _provide_engine(screen: Screen) -> None:
@@ -205,14 +214,14 @@ def _builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ..
         return _distinct([host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]), ()
     from harness.images import Foundry
 
-    foundry = Foundry(source=options.source)
     wanted: Sequence[Build] | None = request.named_builds(options)
     warnings: tuple[str, ...] = ()
-    if wanted is None:
-        wanted, warnings = foundry.choose_pair(Optimize(options.optimize))
-    for warning in warnings:
-        screen.say(f"warning: {warning}")
-    return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
+    with contextlib.closing(Foundry(source=options.source)) as foundry:
+        if wanted is None:
+            wanted, warnings = foundry.choose_pair(Optimize(options.optimize))
+        for warning in warnings:
+            screen.say(f"warning: {warning}")
+        return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
 
 
 def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, *, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -66,8 +67,8 @@ def page(directory: Path) -> str:
 
 
 def no_container_is_left() -> bool:
-    containers = docker.from_env().containers.list(all=True, filters={"label": "org.gilometer.worker=1"})
-    return containers == []
+    with contextlib.closing(docker.from_env()) as client:
+        return client.containers.list(all=True, filters={"label": "org.gilometer.worker=1"}) == []
 
 
 def test_a_good_run_ends_well_and_leaves_nothing_behind(
@@ -178,12 +179,12 @@ def test_a_container_whose_cpu_set_is_not_as_planned_is_found_out(
 
 
 def _take_cpus_away(stop: threading.Event) -> None:
-    client = docker.from_env()
-    while not stop.is_set():
-        for container in client.containers.list(filters={"label": "org.gilometer.worker=1"}):
-            if container.attrs["HostConfig"]["CpusetCpus"] != "0":
-                container.update(cpuset_cpus="0")
-        time.sleep(0.05)
+    with contextlib.closing(docker.from_env()) as client:
+        while not stop.is_set():
+            for container in client.containers.list(filters={"label": "org.gilometer.worker=1"}):
+                if container.attrs["HostConfig"]["CpusetCpus"] != "0":
+                    container.update(cpuset_cpus="0")
+            time.sleep(0.05)
 
 
 def test_a_stopped_engine_is_recorded_and_the_run_goes_on_when_it_is_back(
@@ -192,7 +193,7 @@ def test_a_stopped_engine_is_recorded_and_the_run_goes_on_when_it_is_back(
     monkeypatch.setattr(execution, "_RECOVERY_SECONDS", 60.0)
     monkeypatch.setenv("DOCKER_HOST", own_engine.url)
     toys(tmp_path, monkeypatch, "good")
-    interruption = threading.Thread(target=own_engine.stop_when_a_block_is_recorded, args=(results,))
+    interruption = threading.Thread(target=own_engine.stop_when_a_block_is_recorded, args=(results,), daemon=True)
     interruption.start()
     status, directory = bench(results, pair, blocks=12)
     interruption.join()
@@ -258,10 +259,11 @@ def own_engine(pair_facts: tuple[BuildFacts, ...]) -> Iterator[OwnEngine]:
         engine = OwnEngine(Path(name))
         engine.start()
         try:
-            images = docker.from_env()
-            inner = docker.DockerClient(base_url=engine.url)
-            for facts in pair_facts:
-                inner.images.load(b"".join(images.images.get(facts.image).save()))
+            images = docker.from_env(timeout=300)
+            inner = docker.DockerClient(base_url=engine.url, timeout=300)
+            bases = images.images.list(name="gilometer/base")
+            for image in (*bases, *(images.images.get(facts.image) for facts in pair_facts)):
+                inner.images.load(b"".join(image.save(named=bool(image.tags))))
             inner.close()
             images.close()
             yield engine

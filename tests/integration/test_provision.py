@@ -17,14 +17,9 @@ from tests.conftest import required
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """In a network namespace of its own: a second daemon would take the bridge and the rules of the first."""
     required(os.geteuid() == 0 and shutil.which("dockerd") and shutil.which("unshare"), "root, dockerd and unshare")
-    wrapper = tmp_path / "bin" / "dockerd"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec unshare --net {shutil.which("dockerd")} "$@"\n')
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
     daemon = Daemon(
         socket=tmp_path / "docker.sock",
         pid_file=tmp_path / "docker.pid",
@@ -37,7 +32,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
             f"--data-root={tmp_path / 'data'}",
             "--storage-driver=vfs",
         ),
-        command=("unshare", "--net", "dockerd"),  # --bridge=none would take away the bridge of the engine that is there
+        command=("unshare", "--net", "dockerd"),
     )
     yield daemon
     if daemon.pid_file.exists():
