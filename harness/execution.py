@@ -23,6 +23,7 @@ from harness.model import (
     Case,
     Failure,
     JournalLine,
+    Measure,
     Outcome,
     Plan,
     Reason,
@@ -121,6 +122,8 @@ class Execution:
                 if block.index in self._done:
                     continue
                 for case in block.cases:
+                    if self._cases[case].measure is Measure.CAPACITY:
+                        self._loops[case] = 1  # a window is as long as it is, however many loops
                     if case not in self._loops and case not in self._failed:
                         yield self._calibrate(self._cases[case], block)
                 yield self._measure(block)
@@ -209,12 +212,12 @@ class Execution:
                 tracks = table.take_turns(
                     {name: seat.worker for name, seat in seats.items()},
                     order=list(seats),
-                    turns=self._plan.warmups + self._plan.values,
+                    turns=self._plan.warmups + block.values,
                     timeout=self._plan.timeout_seconds,
                 )
             statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
             self.worker_seconds += time.monotonic() - began
-            outcomes = [self._outcome(seat, tracks[name], statuses[name]) for name, seat in seats.items()]
+            outcomes = [self._outcome(seat, tracks[name], statuses[name], block) for name, seat in seats.items()]
         except BaseException:
             with suppress(HostError):
                 for seat in seats.values():
@@ -232,7 +235,7 @@ class Execution:
             task=0,
             loops=self._loops[case.id],
             warmups=self._plan.warmups,
-            values=self._plan.values,
+            values=block.values,
             affinity=cpu_list(affinity),
             output=str(place.exchange / f"{name}.json"),
         )
@@ -244,6 +247,8 @@ class Execution:
         argv = [str(place.tools / "workloads" / workload.path), *arguments]
         if workload.threaded:
             argv += ["--threads", str(case.threads), "--strategy", str(case.strategy)]
+        if case.measure is Measure.CAPACITY:
+            argv += ["--measure", case.measure]
         if workload.sized:
             argv += ["--size", self._plan.size]
         return argv
@@ -258,7 +263,7 @@ class Execution:
             time.sleep(_POLL_SECONDS)
         return status
 
-    def _outcome(self, seat: _Seat, track: Track, status: int | None) -> Outcome:
+    def _outcome(self, seat: _Seat, track: Track, status: int | None, block: Block) -> Outcome:
         if track.silent or status != 0:
             return _failed(seat, None if track.silent else status, self._plan.timeout_seconds)
         try:
@@ -270,14 +275,14 @@ class Execution:
             )
         except MeasurementError as error:
             return _failure(seat, Reason.UNREADABLE, error.message)
-        return self._doubt(seat, sample) or sample
+        return self._doubt(seat, sample, block) or sample
 
-    def _doubt(self, seat: _Seat, sample: Sample) -> Failure | None:
+    def _doubt(self, seat: _Seat, sample: Sample, block: Block) -> Failure | None:
         """Why a sample does not count; None for a good one."""
         evidence = sample.evidence
-        turns = self._plan.warmups + self._plan.values
-        if len(sample.values) != self._plan.values or len(sample.turns) != turns:
-            took = f"{len(sample.values)} of {self._plan.values} values in {len(sample.turns)} of {turns} turns"
+        turns = self._plan.warmups + block.values
+        if len(sample.values) != block.values or len(sample.turns) != turns:
+            took = f"{len(sample.values)} of {block.values} values in {len(sample.turns)} of {turns} turns"
             return _failure(seat, Reason.UNREADABLE, f"measured {took}")
         if evidence.cpus_allowed != seat.affinity:
             planned, real = cpu_list(seat.affinity), cpu_list(evidence.cpus_allowed)
@@ -292,8 +297,11 @@ class Execution:
 
 
 def _affinity(case: Case, block: Block) -> tuple[int, ...]:
-    """One-thread workers of a block share one CPU, so that they share its speed; others have the whole set."""
-    return (block.home,) if case.threads == 1 else case.cpus
+    """One-thread workers of a block share one CPU, so that they share its speed; others have the whole set.
+
+    Where capacity is measured, a worker with one thread goes through the set by itself, window by window.
+    """
+    return (block.home,) if case.threads == 1 and case.measure is Measure.TIME else case.cpus
 
 
 def _environment(place: Place, block: Block, seat: str) -> dict[str, str]:

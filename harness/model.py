@@ -108,6 +108,16 @@ class Strategy(StrEnum):
     THREADS = "threads"
 
 
+class Measure(StrEnum):
+    """The question that a case's values answer."""
+
+    TIME = "time"
+    """When is the job done?  A value is the time from the start of the job to the end of its last part."""
+    CAPACITY = "capacity"
+    """How much work gets done meanwhile?  A value is the time per piece of work at the rate of all threads together,
+    counted in a short window."""
+
+
 class Workload(Struct, frozen=True, kw_only=True):
     """A pyperf script, and what its PEP 723 block says of it."""
 
@@ -124,6 +134,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Takes --threads and splits one job over that many."""
     sized: bool = False
     """Takes --size quick|full."""
+    capacity: bool = False
+    """Takes --measure capacity."""
 
     @property
     def category(self) -> str:
@@ -139,6 +151,7 @@ class Case(Struct, frozen=True, kw_only=True):
     strategy: Strategy | None
     threads: int
     cpus: tuple[int, ...]
+    measure: Measure = Measure.TIME
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------
@@ -166,7 +179,9 @@ class Block(Struct, frozen=True, kw_only=True):
     order_seed: int
     """Shuffles the order of turns."""
     home: int
-    """The CPU that one-thread seats are bound to in this block."""
+    """The CPU that one-thread seats are bound to in this block, where time is measured."""
+    values: int
+    """Turns per worker that are values."""
 
 
 class Skipped(Struct, frozen=True, kw_only=True):
@@ -190,8 +205,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...]
     warmups: int
     """Turns per worker that are not values."""
-    values: int
-    """Turns per worker that are."""
     turn_seconds: float
     """Loops are calibrated so that a turn takes at least this long."""
     timeout_seconds: float

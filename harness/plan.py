@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.errors import RequestError
-from harness.model import Block, BuildFacts, Case, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
+from harness.model import Block, BuildFacts, Case, Measure, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ EFFORTS = {
 
 THREADED_TURN = 3.0
 """A hand-over to threads and the kernel's placement of them must be small against a turn (docs/method.md)."""
+
+CAPACITY_WINDOW = 0.02
+"""Seconds of a capacity turn; workloads/_parallel.py has the same: short windows share the machine's speed."""
+
+CAPACITY_VALUES = 2
+"""Capacity values for each value of time: they are short."""
 
 WORKER_SECONDS = 0.6
 """Start and end of a worker process, for the estimate before anything was measured."""
@@ -66,29 +73,31 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     shuffle = random.Random(request.seed)
     cases: list[Case] = []
     skipped: list[Skipped] = []
-    groups: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
+    groups: list[tuple[Case, ...]] = []
     for cpus in request.cpu_sets:
         for workload in request.workloads:
-            group = [_case(workload, threads, cpus) for threads in _thread_counts(workload, len(cpus), request.threads)]
-            if reason := _obstacles(workload, facts):
-                skipped += [Skipped(case=case.id, reason=reason) for case in group]
-            else:
-                cases += group
-                groups.append((workload.name, cpus, tuple(case.id for case in group)))
+            for group in _groups(workload, cpus, request.threads):
+                if reason := _obstacles(workload, facts):
+                    skipped += [Skipped(case=case.id, reason=reason) for case in group]
+                else:
+                    cases += group
+                    groups.append(group)
     if not cases:
         raise RequestError("nothing is left to measure: " + "; ".join(sorted({skip.reason for skip in skipped})))
     blocks: list[Block] = []
     for round_ in range(request.blocks or effort.blocks):
-        for workload_name, cpus, ids in shuffle.sample(groups, len(groups)):
+        for group in shuffle.sample(groups, len(groups)):
+            first, cpus = group[0], group[0].cpus
             blocks.append(
                 Block(
                     index=len(blocks),
-                    workload=workload_name,
+                    workload=first.workload,
                     cpus=cpus,
-                    cases=ids,
+                    cases=tuple(case.id for case in group),
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
+                    values=_values(effort, first),
                 )
             )
     return Plan(
@@ -101,7 +110,6 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         blocks=tuple(blocks),
         skipped=tuple(skipped),
         warmups=effort.warmups,
-        values=effort.values,
         turn_seconds=effort.turn_seconds,
         timeout_seconds=request.timeout_seconds,
     )
@@ -122,6 +130,8 @@ def turn_order(block: Block, builds: Sequence[str]) -> tuple[tuple[str, str], ..
 
 def turn_seconds(plan: Plan, case: Case) -> float:
     """The least time that a turn of `case` should take."""
+    if case.measure is Measure.CAPACITY:
+        return CAPACITY_WINDOW
     return plan.turn_seconds * (THREADED_TURN if case.threads > 1 else 1.0)
 
 
@@ -131,13 +141,31 @@ def estimate_seconds(plan: Plan) -> float:
     Turns take half as long again as their minimum: loops double until the minimum is reached.
     """
     by_id = {case.id: case for case in plan.cases}
-    turns = plan.warmups + plan.values
     blocks = sum(
         WORKER_SECONDS
-        + len(plan.builds) * sum(WORKER_SECONDS / 2 + 1.5 * turns * turn_seconds(plan, by_id[c]) for c in block.cases)
+        + len(plan.builds)
+        * sum(
+            WORKER_SECONDS / 2 + 1.5 * (plan.warmups + block.values) * turn_seconds(plan, by_id[case])
+            for case in block.cases
+        )
         for block in plan.blocks
     )
     return blocks + len(plan.cases) * 2 * WORKER_SECONDS
+
+
+def _groups(workload: Workload, cpus: tuple[int, ...], wanted: tuple[int, ...] | None) -> Iterator[tuple[Case, ...]]:
+    """The cases of a workload on a CPU set that are measured together, block by block."""
+    threads = _thread_counts(workload, len(cpus), wanted)
+    yield tuple(_case(workload, count, cpus, Measure.TIME) for count in threads)
+    if workload.capacity and len(threads) > 1:
+        yield tuple(_case(workload, count, cpus, Measure.CAPACITY) for count in threads)
+
+
+def _values(effort: Effort, case: Case) -> int:
+    """Values per worker: for capacity whole rounds over all CPUs of the set, since each window is on other ones."""
+    if case.measure is Measure.TIME:
+        return effort.values
+    return len(case.cpus) * math.ceil(CAPACITY_VALUES * effort.values / len(case.cpus))
 
 
 def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -149,13 +177,15 @@ def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None
     return tuple(sorted({*(power for power in powers if power <= size), size}))
 
 
-def _case(workload: Workload, threads: int, cpus: tuple[int, ...]) -> Case:
+def _case(workload: Workload, threads: int, cpus: tuple[int, ...], measure: Measure) -> Case:
+    question = "" if measure is Measure.TIME else f" {measure}"
     return Case(
-        id=f"{workload.name} threads={threads} cpus={cpu_list(cpus)}",
+        id=f"{workload.name}{question} threads={threads} cpus={cpu_list(cpus)}",
         workload=workload.name,
         strategy=Strategy.THREADS if workload.threaded else None,
         threads=threads,
         cpus=cpus,
+        measure=measure,
     )
 
 

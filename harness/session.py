@@ -110,7 +110,7 @@ def dry_run(options: BenchOptions) -> None:
     print(f"{len(plan.cases)} cases on {' and '.join(plan.builds)}, seed {plan.seed}:")
     print(*(f"  {case.id}" for case in plan.cases), sep="\n")
     print(
-        f"{len(plan.blocks)} blocks of up to {seats} workers, {plan.warmups} + {plan.values} turns each: "
+        f"{len(plan.blocks)} blocks of up to {seats} workers each: "
         f"about {clock(estimate_seconds(plan))}, not counting images that have to be built."
     )
 

@@ -25,6 +25,7 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
     summary: str = ""
     threaded: bool = False
     sized: bool = False
+    capacity: bool = False
 
 
 def load_workloads(folder: Path) -> tuple[Workload, ...]:
@@ -50,6 +51,7 @@ def _load_workload(folder: Path, script: Path) -> Workload:
         dependencies=tuple(re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].lower() for name in requirements),
         threaded=about.threaded,
         sized=about.sized,
+        capacity=about.capacity,
     )
 
 

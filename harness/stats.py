@@ -99,6 +99,26 @@ def block_effect(a: Series, b: Series) -> float:
     return float(np.median(np.log(np.asarray(b, float)) - np.log(np.asarray(a, float))))
 
 
+def block_capacity(alone: Series, together: Series, cpus: int) -> float:
+    """Log of how many times the work that threads get done together exceeds that of one of them, in one block.
+
+    Both are times per piece of work in windows that follow one another, window k of `alone` on CPU k modulo `cpus`.  A
+    round is as many windows as CPUs: rates add up, so the rates of a round are averaged, not its times, and a CPU that
+    is slow for a while counts on both sides.  The block's estimate is the median over its rounds.
+
+    Raises:
+        ValueError: not the same number of values on both sides, or no whole round.
+    """
+    if len(alone) != len(together):
+        raise ValueError(f"a round pairs windows: {len(alone)} against {len(together)}")
+    rounds = len(alone) // cpus
+    if not rounds:
+        raise ValueError(f"{len(alone)} windows are no round over {cpus} CPUs")
+    rates = 1 / np.asarray((alone, together), float)[:, : rounds * cpus].reshape(2, rounds, cpus)
+    by_round = np.log(rates[1].mean(axis=1)) - np.log(rates[0].mean(axis=1))
+    return float(np.median(by_round))
+
+
 def effect(d: Series, confidence: float = 0.95) -> Effect:
     """Effect from the log ratios `d` of independent blocks: Hodges-Lehmann estimate and signed-rank interval.
 

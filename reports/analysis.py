@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness import stats
-from harness.model import BlockRecord, Calibration, Case, Ended, Failure, JournalLine, Run, Sample
+from harness.model import BlockRecord, Calibration, Case, Ended, Failure, JournalLine, Measure, Run, Sample
 from reports import parity
 from reports.findings import (
     CONFIDENCE,
@@ -58,6 +58,7 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         comparisons=comparisons,
         suites=tuple(_suites(comparisons)),
         speedups=tuple(_speedups(run, sorted_journal, planned)),
+        capacities=tuple(_capacities(run, sorted_journal, planned)),
         series=tuple(_series(run, sorted_journal)),
         proofs=tuple(_proofs(run, sorted_journal)),
         failures=tuple(_failures(sorted_journal)),
@@ -130,7 +131,7 @@ def _comparisons(
     baseline, *contenders = run.plan.builds
     differences = {pair.build: pair.differences for pair in pairs}
     seats: list[tuple[Case, str, tuple[int, ...], stats.Effect | None]] = []
-    for case in run.plan.cases:
+    for case in (case for case in run.plan.cases if case.measure is Measure.TIME):
         for build in contenders:
             blocks, logs = _log_ratios(
                 journal.samples.get((case.id, baseline), {}), journal.samples.get((case.id, build), {})
@@ -179,11 +180,7 @@ def _suites(comparisons: Sequence[Comparison]) -> Iterator[Suite]:
 
 def _speedups(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterator[Speedup]:
     """Each build against itself: more threads against the fewest that were measured, within blocks."""
-    families: defaultdict[tuple[str, str | None, tuple[int, ...]], list[Case]] = defaultdict(list)
-    for case in run.plan.cases:
-        families[case.workload, case.strategy, case.cpus].append(case)
-    for cases in families.values():
-        base, *more = sorted(cases, key=lambda case: case.threads)
+    for base, more in _families(run, Measure.TIME):
         for build in run.plan.builds:
             for case in more:
                 _, logs = _log_ratios(
@@ -196,6 +193,33 @@ def _speedups(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterat
                     planned=planned[case.id],
                     effect=stats.effect(logs, CONFIDENCE) if logs else None,
                 )
+
+
+def _capacities(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterator[Speedup]:
+    """Each build against itself: the work that more threads get done, against the fewest that were measured."""
+    for base, more in _families(run, Measure.CAPACITY):
+        for build in run.plan.builds:
+            alone = journal.samples.get((base.id, build), {})
+            for case in more:
+                together = journal.samples.get((case.id, build), {})
+                logs = [
+                    stats.block_capacity(alone[index].values, together[index].values, len(case.cpus))
+                    for index in alone
+                    if index in together
+                ]
+                effect = stats.effect(logs, CONFIDENCE) if logs else None
+                yield Speedup(case=case, base=base, build=build, planned=planned[case.id], effect=effect)
+
+
+def _families(run: Run, measure: Measure) -> Iterator[tuple[Case, list[Case]]]:
+    """Cases that differ in their threads only: the one with the fewest, and the others."""
+    families: defaultdict[tuple[str, str | None, tuple[int, ...]], list[Case]] = defaultdict(list)
+    for case in run.plan.cases:
+        if case.measure is measure:
+            families[case.workload, case.strategy, case.cpus].append(case)
+    for cases in families.values():
+        base, *more = sorted(cases, key=lambda case: case.threads)
+        yield base, more
 
 
 def _parity(run: Run) -> Iterator[Parity]:

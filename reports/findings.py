@@ -60,7 +60,10 @@ class Speedup:
     build: str
     planned: int
     effect: Effect | None
-    """Time of `base` over time of `case`, paired within blocks: above 1 threads help.  None without blocks."""
+    """Time of `base` over time of `case`, paired within blocks: above 1 threads help.  None without blocks.
+
+    Of a capacity the ratio of work done, `case` over `base`, by windows on the same CPUs.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +188,9 @@ class Findings:
     """In the order of the plan's cases, then of its builds; the baseline is not compared with itself."""
     suites: tuple[Suite, ...]
     speedups: tuple[Speedup, ...]
+    """Of the time to completion."""
+    capacities: tuple[Speedup, ...]
+    """Of the work done in short windows."""
     series: tuple[Series, ...]
     proofs: tuple[Proof, ...]
     failures: tuple[Failures, ...]

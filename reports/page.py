@@ -68,7 +68,8 @@ def render(findings: Findings) -> str:
         effects_sentence=prose.effects_sentence(findings),
         outcomes_sentence=prose.outcomes_sentence(findings),
         parity_sentences=[prose.parity_sentence(pair) for pair in findings.parity],
-        speedups=tuple(_speedups(findings)),
+        speedups=tuple(_scalings(findings, findings.speedups, "speedup")),
+        capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
         groups=_groups(findings),
         strips=_strips(findings),
         medians=[_Medians(series, *_scaled(series.medians)) for series in findings.series],
@@ -157,16 +158,14 @@ class _Scaling:
     speedups: tuple[Speedup, ...]
 
 
-def _speedups(findings: Findings) -> Iterator[_Scaling]:
+def _scalings(findings: Findings, speedups: Sequence[Speedup], key: str) -> Iterator[_Scaling]:
     families: defaultdict[tuple[str, tuple[int, ...], str | None], list[Speedup]] = defaultdict(list)
-    for speedup in findings.speedups:
+    for speedup in speedups:
         families[speedup.case.workload, speedup.case.cpus, speedup.case.strategy].append(speedup)
-    top = max((max(s.effect.ratio, s.effect.high) for s in findings.speedups if s.effect), default=1.0)
+    top = max((max(s.effect.ratio, s.effect.high) for s in speedups if s.effect), default=1.0)
     for number, ((workload, cpus, _), members) in enumerate(families.items(), start=1):
         sentence = prose.speedup_sentence(members)
-        chart = charts.speedup(
-            members, findings.run.plan.builds, top=top, key=f"speedup-{number}", description=sentence
-        )
+        chart = charts.speedup(members, findings.run.plan.builds, top=top, key=f"{key}-{number}", description=sentence)
         yield _Scaling(workload, cpus, Markup(chart), sentence, tuple(members))
 
 

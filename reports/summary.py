@@ -10,7 +10,7 @@ from typing import Any
 from harness.model import Case, cpu_list
 from harness.stats import Effect
 from reports import prose, verdict
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Findings, case_name
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Findings, Speedup, case_name
 
 SCHEMA = 1
 """Version of what `data` returns.  History: 1, the first (0.1.0)."""
@@ -26,7 +26,9 @@ def text(findings: Findings) -> str:
     if findings.comparisons:
         paragraphs.append(_table(findings))
     elif findings.speedups:
-        paragraphs.append(_speedups(findings))
+        paragraphs.append(_speedups("Speedup against the fewest threads:", findings, findings.speedups))
+    if findings.capacities:
+        paragraphs.append(_speedups("Capacity: work done, against the fewest threads:", findings, findings.capacities))
     whole = "\n\n".join([*paragraphs, _wrapped(prose.outcomes_sentence(findings))])
     return "".join(
         letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in whole
@@ -56,13 +58,13 @@ def _figures(comparison: Comparison) -> list[str]:
     return [f"{judgement.effect.ratio:.3f}", interval, f"{judgement.verdict}{confounded}", blocks]
 
 
-def _speedups(findings: Findings) -> str:
+def _speedups(title: str, findings: Findings, speedups: Sequence[Speedup]) -> str:
     rows = [
         [case_name(s.case, with_cpus=len(findings.cpu_sets) > 1), s.build, f"{s.effect.ratio:.3f}", _ends(s.effect)]
-        for s in findings.speedups
+        for s in speedups
         if s.effect
     ]
-    return "Speedup against the fewest threads:\n" + _columns(["case", "build", "speedup", "interval"], rows)
+    return f"{title}\n" + _columns(["case", "build", "speedup", "interval"], rows)
 
 
 def _ends(effect: Effect) -> str:
@@ -131,6 +133,15 @@ def data(findings: Findings) -> dict[str, Any]:
                 **_effect(speedup.effect, "speedup"),
             }
             for speedup in findings.speedups
+        ],
+        "capacities": [
+            {
+                **_case(capacity.case),
+                "build": capacity.build,
+                "from_threads": capacity.base.threads,
+                **_effect(capacity.effect, "capacity"),
+            }
+            for capacity in findings.capacities
         ],
         "parity": [
             {

@@ -145,12 +145,12 @@ def run(
                 hash_seed=index,
                 order_seed=index,
                 home=cpus[index % len(cpus)],
+                values=values,
             )
             for index, name in enumerate(order)
         ),
         skipped=(),
         warmups=1,
-        values=values,
         turn_seconds=0.02,
         timeout_seconds=60.0,
     )
@@ -219,13 +219,13 @@ def journal(
     cases = {one.id: one for one in run.plan.cases}
     for block in run.plan.blocks:
         # The machine flips between two speeds every few turns; all seats of a turn feel the same one.
-        speed = np.where(np.cumsum(rng.random(run.plan.values) < 0.2) % 2, 2.0, 1.0)
+        speed = np.where(np.cumsum(rng.random(block.values) < 0.2) % 2, 2.0, 1.0)
         outcomes: list[Sample | Failure] = []
         for case_id in block.cases:
             one = cases[case_id]
             for facts in run.builds:
                 process = np.exp(rng.normal(0, noise / 2))
-                wobble = np.exp(rng.normal(0, noise / 2**0.5, run.plan.values))
+                wobble = np.exp(rng.normal(0, noise / 2**0.5, block.values))
                 if (case_id, facts.build.name) in failed:
                     outcomes.append(failed[case_id, facts.build.name])
                     continue

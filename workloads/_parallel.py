@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any, Generic, TypeVar, assert_never
 
@@ -48,6 +48,23 @@ class Placement(StrEnum):
     """Each on any CPU that the process may use."""
 
 
+class Measure(StrEnum):
+    """What a value is."""
+
+    TIME = "time"
+    """From the release of the workers until the last of them is done with its part of the job."""
+    CAPACITY = "capacity"
+    """Time per piece of the job at the rate of all workers together, counted in a short window."""
+
+
+WINDOW = 0.02
+"""Seconds of a window: short, so that neighbouring windows share the machine's speed."""
+
+
+_MUSTER = 0.001
+"""Seconds before a window in which its threads get to their CPUs."""
+
+
 class Scale:
     """How big the job is at one size, and what its answer is then.
 
@@ -55,8 +72,10 @@ class Scale:
     a report can show them.
     """
 
-    def __init__(self, *, expected: object, **parameters: str | int | float) -> None:
+    def __init__(self, *, expected: object, pieces: int = 48, **parameters: str | int | float) -> None:
+        """`pieces`: into how many parts of about half a millisecond the job is cut where capacity is measured."""
         self.expected = expected
+        self.pieces = pieces
         self.parameters = parameters
 
 
@@ -82,8 +101,10 @@ def run(
     _add_options(runner.argparser, sizes)
     options = runner.parse_args()
     scale = sizes[options.size]
+    measure = Measure(options.measure)
     # The process that only starts pyperf's workers needs no job.
-    parts = (split or chunks)(job(**scale.parameters), options.threads) if options.worker else ()
+    cut = options.threads if measure is Measure.TIME else scale.pieces
+    parts = (split or chunks)(job(**scale.parameters), cut) if options.worker else ()
 
     with contextlib.ExitStack() as stack:
 
@@ -91,6 +112,13 @@ def run(
         def workers() -> Callable[[], Sequence[Any]]:
             # Not before the first value: only then has pyperf bound the process to its --affinity.
             return stack.enter_context(_workers(Strategy(options.strategy), Placement(options.placement), work, parts))
+
+        @functools.cache
+        def counters() -> Callable[[], float]:
+            return stack.enter_context(_counters(work, parts, options.threads, combine, scale.expected))
+
+        def count_pieces(loops: int) -> float:
+            return loops / counters()()
 
         def time_loops(loops: int) -> float:
             execute = workers()
@@ -109,8 +137,9 @@ def run(
             "threads": options.threads,
             "strategy": options.strategy,
             "placement": options.placement if options.threads > 1 else "inherited",
+            "measure": options.measure,
         }
-        runner.bench_time_func(name, time_loops, metadata=metadata)
+        runner.bench_time_func(name, time_loops if measure is Measure.TIME else count_pieces, metadata=metadata)
 
 
 def check(got: object, expected: object) -> None:
@@ -140,6 +169,12 @@ def _add_options(parser: argparse.ArgumentParser, sizes: Mapping[str, Scale]) ->
         default=str(Placement.PINNED),
         help="bind each of several threads to a CPU of its own, or let them move",
     )
+    parser.add_argument(
+        "--measure",
+        choices=[*map(str, Measure)],
+        default=str(Measure.TIME),
+        help="the time until the job is done, or the rate at which work gets done meanwhile",
+    )
     parser.add_argument("--size", choices=list(sizes), default=next(iter(sizes)), help="how much work the job is")
 
 
@@ -151,7 +186,9 @@ def _count(text: str) -> int:
 
 def _forward(command: list[str], options: argparse.Namespace) -> None:
     """Hand our options on to the workers that pyperf starts by itself."""
-    command += [f"--{option}={getattr(options, option)}" for option in ("threads", "strategy", "placement", "size")]
+    command += [
+        f"--{option}={getattr(options, option)}" for option in ("threads", "strategy", "placement", "measure", "size")
+    ]
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
@@ -171,6 +208,52 @@ def _workers(
                 yield team
         case _:
             assert_never(strategy)
+
+
+@contextlib.contextmanager
+def _counters(
+    work: Callable[[Part], Result],
+    pieces: Sequence[Part],
+    count: int,
+    combine: Callable[[Sequence[Result]], object],
+    expected: object,
+) -> Iterator[Callable[[], float]]:
+    """A function that lets `count` threads work for one window, and returns the pieces per second of all together.
+
+    All count in the same window: under the GIL a window of one's own would begin with one's own turn.  A piece that the
+    window's end cuts counts in part.  In window k thread i is bound to CPU i + k of those that the process may use:
+    after as many windows as CPUs each thread was on every one.  Every result is checked, after the window, against the
+    one that the piece gave in the main thread.
+    """
+    results = [work(piece) for piece in pieces]
+    check(combine(results), expected)
+    answers = [combine([result]) for result in results]
+    del results
+    cpus = cores_first(os.sched_getaffinity(0), _core)
+    number, begin = -1, 0.0
+
+    def count_pieces(thread: int) -> float:
+        os.sched_setaffinity(0, {cpus[(thread + number) % len(cpus)]})
+        first = thread * len(pieces) // count
+        end = begin + WINDOW
+        done: list[Result] = []
+        counted = 0.0
+        sleep(max(0.0, begin - perf_counter()))
+        while (started := perf_counter()) < end:
+            done.append(work(pieces[(first + len(done)) % len(pieces)]))
+            counted += min(1.0, (end - started) / (perf_counter() - started))
+        for index, result in enumerate(done, start=first):
+            check(combine([result]), answers[index % len(pieces)])
+        return counted / WINDOW
+
+    with Team(count_pieces, range(count), [set(cpus)] * count) as team:
+
+        def count_all() -> float:
+            nonlocal number, begin
+            number, begin = number + 1, perf_counter() + _MUSTER
+            return sum(team())
+
+        yield count_all
 
 
 class Team(Generic[Part, Result]):

@@ -52,8 +52,9 @@ def test_a_block_gives_one_sample_per_build_with_equal_loops(tmp_path: Path) -> 
     found = [outcome for outcome in outcomes(lines) if isinstance(outcome, Sample)]
     assert len(found) == 4
     assert {sample.loops for sample in found} == {lines[0].loops}
-    assert all(len(sample.values) == the_plan.values for sample in found)
-    assert all(len(sample.turns) == the_plan.warmups + the_plan.values for sample in found)
+    values = the_plan.blocks[0].values
+    assert all(len(sample.values) == values for sample in found)
+    assert all(len(sample.turns) == the_plan.warmups + values for sample in found)
     assert all(sample.evidence.cpus_allowed == (0,) for sample in found)
 
 

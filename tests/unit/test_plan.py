@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
 import pytest
 
 from harness.errors import RequestError
-from harness.model import Profile, Size, Workload
+from harness.model import Measure, Profile, Size, Workload
 from harness.plan import EFFORTS, Request, estimate_seconds, make_plan, turn_order
 from tests.toys import facts
 
@@ -106,3 +107,20 @@ def test_only_the_quick_profile_scales_down() -> None:
 
 def test_more_blocks_take_longer() -> None:
     assert estimate_seconds(make_plan(request(PURE, SINGLE), ())) > estimate_seconds(make_plan(request(SINGLE), ()))
+
+
+def test_capacity_is_measured_in_blocks_of_its_own_with_whole_rounds_over_the_cpus() -> None:
+    able = msgspec.structs.replace(PURE, capacity=True)
+    plan = make_plan(request(able, cpus=3), ())
+    by_measure = {measure: [case for case in plan.cases if case.measure is measure] for measure in Measure}
+    assert [case.threads for case in by_measure[Measure.CAPACITY]] == [1, 2, 3]
+    assert by_measure[Measure.CAPACITY][0].id == "pure/loop capacity threads=1 cpus=0-2"
+    for block in plan.blocks:
+        measures = {case.measure for case in plan.cases if case.id in block.cases}
+        assert len(measures) == 1
+        assert measures == {Measure.TIME} or block.values % 3 == 0
+
+
+def test_one_thread_alone_has_no_capacity_to_compare() -> None:
+    able = msgspec.structs.replace(PURE, capacity=True)
+    assert {case.measure for case in make_plan(request(able, cpus=1), ()).cases} == {Measure.TIME}

@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 from harness.stats import (
     Effect,
     Verdict,
+    block_capacity,
     block_effect,
     effect,
     geometric_mean,
@@ -279,3 +280,48 @@ def test_unpaired_needs_processes_with_values() -> None:
     for a, b in (([], [[1.0]]), ([[1.0]], [[]])):
         with pytest.raises(ValueError, match="processes on both sides"):
             unpaired(a, b)
+
+
+# -- capacity ----------------------------------------------------------------------------------------------------------
+
+
+def windows(speeds: np.ndarray, threads: int) -> np.ndarray:
+    """Times per piece of `threads` threads on CPUs of these speeds (window, CPU), moving on from window to window."""
+    count, cpus = speeds.shape
+    rates = [sum(speeds[k, (thread + k) % cpus] for thread in range(threads)) for k in range(count)]
+    return 1 / np.array(rates)
+
+
+def test_capacity_of_unequal_cpus_is_what_they_add_up_to() -> None:
+    speeds = np.tile([1.0, 0.5, 0.25, 0.25], (8, 1))
+    found = block_capacity(windows(speeds, 1), windows(speeds, 4), cpus=4)
+    assert math.exp(found) == pytest.approx(4.0)
+
+
+def test_capacity_survives_cpus_that_change_speed_between_rounds() -> None:
+    rng = np.random.default_rng(7)
+    speeds = np.repeat(rng.choice([0.5, 1.0], size=(40, 2)), 2, axis=0)
+    found = block_capacity(windows(speeds, 1), windows(speeds, 2), cpus=2)
+    assert math.exp(found) == pytest.approx(2.0)
+
+
+def test_a_build_that_gains_nothing_has_capacity_one() -> None:
+    speeds = np.ones((8, 2))
+    assert block_capacity(windows(speeds, 1), windows(speeds, 1), cpus=2) == pytest.approx(0.0)
+
+
+def test_changes_of_speed_favour_neither_side_of_a_capacity() -> None:
+    """CPUs flip between windows, each for itself: the median over blocks stays within 1 % of the truth."""
+    rng = np.random.default_rng(11)
+    blocks = []
+    for _ in range(2000):
+        regime = np.where(np.cumsum(rng.random((32, 2)) < 0.1, axis=0) % 2, 0.5, 1.0)
+        alone, together = windows(regime[0::2], 1), windows(regime[1::2], 2)
+        blocks.append(block_capacity(alone, together, cpus=2))
+    assert math.exp(float(np.median(blocks))) == pytest.approx(2.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("alone", "together", "cpus"), [([1.0], [1.0, 1.0], 1), ([1.0], [1.0], 2), ([], [], 1)])
+def test_capacity_needs_whole_rounds_on_both_sides(alone: list[float], together: list[float], cpus: int) -> None:
+    with pytest.raises(ValueError, match="window"):
+        block_capacity(alone, together, cpus)

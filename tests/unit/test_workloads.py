@@ -254,6 +254,24 @@ def test_an_error_in_the_main_thread_ends_the_worker_with_its_traceback(write: W
     assert result.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
 
 
+CAPABLE = [name for name in NAMES if "\n# capacity = true\n" in script(name).read_text()]
+
+
+@pytest.mark.parametrize("name", CAPABLE)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_capacity_counts_pieces_whose_answers_are_right(name: str, threads: int, tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    ended = execute(script(name), "--measure=capacity", f"--threads={threads}", f"--output={output}")
+    assert ended.returncode == 0, ended.stderr
+    assert metadata(output)["measure"] == "capacity"
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_wrong_answer_ends_a_worker_that_counts_pieces(write: Write, threads: str) -> None:
+    ended = execute(write(body("def work(part): return 7", expected="20")), "--measure=capacity", "--threads", threads)
+    assert ended.returncode == WRONG_ANSWER_STATUS
+
+
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
 def test_a_thread_count_that_makes_no_sense_is_refused(threads: str) -> None:
     result = execute(script("pure_python/cpu_bound"), "--threads", threads)

@@ -6,6 +6,7 @@
 # summary = "np.sum(data ** 2) over many arrays, shared out over the threads."
 # threaded = true
 # sized = true
+# capacity = true
 # ///
 """Two array operations, the square and its sum, on arrays of a few megabytes.
 
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 
 SIZES = {
     "quick": Scale(arrays=96, numbers=400_000, expected=12_780_806_400_000.0),
-    "full": Scale(arrays=960, numbers=400_000, expected=127_808_064_000_000.0),
+    "full": Scale(arrays=960, pieces=480, numbers=400_000, expected=127_808_064_000_000.0),
 }
 
 

@@ -6,6 +6,7 @@
 # summary = "A loop that sums i ** 2 over a range of integers, split over the threads."
 # threaded = true
 # sized = true
+# capacity = true
 # ///
 """Arithmetic in a plain Python loop.
 
@@ -22,7 +23,7 @@ from _parallel import Scale, run
 
 SIZES = {
     "quick": Scale(iterations=500_000, expected=41_666_541_666_750_000),
-    "full": Scale(iterations=10_000_000, expected=333_333_283_333_335_000_000),
+    "full": Scale(iterations=10_000_000, pieces=1_000, expected=333_333_283_333_335_000_000),
 }
 
 

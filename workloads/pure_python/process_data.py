@@ -6,6 +6,7 @@
 # summary = "Sums of squares through a generator expression for each of many data items, shared out over the threads."
 # threaded = true
 # sized = true
+# capacity = true
 # ///
 """A list of items, each worked on by a small calculation in Python, the results collected in a list.
 
@@ -22,7 +23,7 @@ from _parallel import Scale, run
 
 SIZES = {
     "quick": Scale(items=400, expected=271_719_343_016),
-    "full": Scale(items=10_000, expected=6_589_638_932_884),
+    "full": Scale(items=10_000, pieces=1_000, expected=6_589_638_932_884),
 }
 
 
