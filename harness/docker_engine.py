@@ -128,6 +128,15 @@ class DockerEngine:
             isolation="Containers: pinned CPU set, no network, read-only, no capabilities, not root.",
         )
 
+    def has(self, build: BuildFacts) -> bool:
+        """Whether the engine still has the image, by its id."""
+        with engine_errors():
+            try:
+                self._client.images.get(build.image)
+            except docker.errors.ImageNotFound:
+                return False
+        return True
+
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""

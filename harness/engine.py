@@ -50,6 +50,9 @@ class Engine(Protocol):
     def facts(self) -> EngineFacts:
         """What a report must say of this engine."""
 
+    def has(self, build: BuildFacts) -> bool:
+        """Whether the build is still there, the very same."""
+
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> AbstractContextManager[Place]:
         """A place for workers of `build` on exactly `cpus`; nothing of it is left at the end, also on an interrupt."""
 

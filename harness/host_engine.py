@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO
 
 from harness.engine import OUTPUT_BYTES, Place, Worker
@@ -102,6 +102,10 @@ class HostEngine:
             version=platform.release(),
             isolation="None: plain processes with an affinity mask, on the host's own libraries.",
         )
+
+    def has(self, build: BuildFacts) -> bool:
+        """Whether the interpreter is still there."""
+        return Path(build.executable).exists()
 
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:

@@ -163,6 +163,11 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
         workbench(WORKLOADS) as bench_,
         open_engine(run.engine.kind, bench_, screen) as engine,
     ):
+        if missing := [fact.build.name for fact in run.builds if not engine.has(fact)]:
+            raise HostError(
+                f"this run cannot be resumed here: the images of {', '.join(missing)} are gone",
+                hint=f"Make a new run instead: {run.command}",
+            )
         store.mend(directory)
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
 

@@ -1,0 +1,88 @@
+"""Ctrl-C: everything finished is kept, nothing of ours is left, and --resume does the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import docker
+import pytest
+
+from harness import session, store
+from harness.errors import RequestError
+from harness.model import BlockRecord, Ended
+from tests.toys import write_toys
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = 10
+
+_BENCH = """
+import sys
+from pathlib import Path
+from harness import session
+from harness.request import BenchOptions
+session.RESULTS, session.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
+sys.exit(session.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
+"""
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, pair: tuple[str, str]) -> Path:
+    """A run that got Ctrl-C after its second block."""
+    folder = write_toys(tmp_path / "workloads", "good")
+    arguments = [str(tmp_path / "results"), str(folder), ",".join(pair), str(BLOCKS)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BENCH, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while _recorded(tmp_path) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "bench --resume" in said
+    assert "Traceback" not in said
+    (directory,) = (tmp_path / "results").iterdir()
+    return directory
+
+
+def _recorded(tmp_path: Path) -> int:
+    return sum(path.read_text().count('"type":"block"') for path in tmp_path.glob("results/*/outcomes.jsonl"))
+
+
+def test_finished_blocks_are_kept_reported_and_nothing_is_left(interrupted: Path) -> None:
+    journal = store.load_journal(interrupted)
+    blocks = [line.index for line in journal if isinstance(line, BlockRecord)]
+    assert blocks == list(range(len(blocks)))
+    assert 2 <= len(blocks) < BLOCKS
+    assert [line.complete for line in journal if isinstance(line, Ended)] == [False]
+    assert (interrupted / "index.html").exists()
+    with contextlib.closing(docker.from_env()) as client:
+        assert client.containers.list(all=True, filters={"label": "org.gilometer.worker=1"}) == []
+
+
+def test_resuming_executes_what_is_missing_and_each_block_once(
+    interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "WORKLOADS", tmp_path / "workloads")
+    assert session.resume(str(interrupted)) == 0
+    blocks = [line.index for line in store.load_journal(interrupted) if isinstance(line, BlockRecord)]
+    assert sorted(blocks) == list(range(BLOCKS))
+
+
+def test_a_changed_workload_refuses_to_resume_and_shows_the_difference(
+    interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "WORKLOADS", tmp_path / "workloads")
+    script = tmp_path / "workloads" / "toy" / "good.py"
+    script.write_text(script.read_text() + "# changed\n")
+    before = (interrupted / store.OUTCOMES).read_bytes()
+    with pytest.raises(RequestError, match=r"cannot be resumed.*workload toy/good: \w{12} then, \w{12} now"):
+        session.resume(str(interrupted))
+    assert (interrupted / store.OUTCOMES).read_bytes() == before
