@@ -115,9 +115,9 @@ def _best_scaling(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Stateme
     """The workload that gains most from threads beyond what the baseline, as the control, gains from them."""
     gains = [(s, s.effect) for s in findings.speedups if s.case.cpus == cpus and s.effect is not None]
     if gains:
-        control = {s.case.id: e.log for s, e in gains if s.build == findings.baseline}
-        contenders = [gain for gain in gains if gain[0].build != findings.baseline] or gains
-        best, _ = max(contenders, key=lambda gain: gain[1].log - control.get(gain[0].case.id, 0.0))
+        contenders = [gain for gain in gains if gain[0].build != findings.baseline]
+        control = {s.case.id: e.log for s, e in gains if s.build == findings.baseline} if contenders else {}
+        best, _ = max(contenders or gains, key=lambda gain: gain[1].log - control.get(gain[0].case.id, 0.0))
         peers = sorted(((s, e) for s, e in gains if s.case == best.case), key=lambda gain: -gain[1].ratio)
         where = f" ({count(len(cpus), 'CPU')})" if len(findings.cpu_sets) > 1 else ""
         there = f"on {best.case.threads} threads instead of {best.base.threads}{where}, {best.case.workload} is"
