@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from harness.model import BuildFacts
+from harness.model import BuildFacts, Measure
 from harness.stats import Effect, Judgement, Verdict
 from reports.findings import MARGIN, Comparison, Findings, Parity, Speedup
 
@@ -174,7 +174,8 @@ def speedup_sentence(speedups: Sequence[Speedup]) -> str:
     """What to see in the chart of one workload: each build on the most threads that were measured."""
     most = max(s.case.threads for s in speedups)
     last = [s for s in speedups if s.case.threads == most]
-    opening = f"On {most} threads instead of {last[0].base.threads}"
+    done = "Work gets done on" if last[0].case.measure is Measure.CAPACITY else "On"
+    opening = f"{done} {most} threads instead of {last[0].base.threads}"
     effects = [s.effect for s in last if s.effect]
     if not effects:
         return f"{opening}: not measured."
