@@ -13,6 +13,10 @@ seat
 block
     One round of one workload on one CPU set: one worker process per seat, all alive at once, taking turns value by
     value in lockstep.  Two values of the same turn number are a pair.
+group
+    All blocks of the same cases (a workload and what is measured of it, on one CPU set): what stops together.
+look
+    A preset number of blocks at which a group may stop.
 plan
     Every block in order, written before the first one executes.
 sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Self
@@ -90,7 +90,9 @@ class Execution:
     """Executes `plan` on `engine`; iterate over it once.
 
     `loops` and `done` are what an earlier execution of the same plan recorded: calibrated loops by case, and indices
-    of blocks.  After the iteration `worker_seconds` tells how long at least one worker process was alive.
+    of blocks.  Next is always the first block in the plan's order that is `wanted`, which is asked anew for each, so
+    that a block that was passed over can come later.  After the iteration `worker_seconds` tells how long at least one
+    worker process was alive.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Execution:
         *,
         loops: Mapping[str, int],
         done: Collection[int],
+        wanted: Callable[[Block], bool] = lambda _: True,
     ) -> None:
         self.worker_seconds = 0.0
         self._plan = plan
@@ -113,14 +116,14 @@ class Execution:
         self._bench = bench
         self._loops = dict(loops)
         self._failed: dict[str, Failure] = {}
-        self._done = frozenset(done)
+        self._pending = [block for block in plan.blocks if block.index not in done]
+        self._wanted = wanted
 
     def __iter__(self) -> Iterator[JournalLine]:
         """Calibrations, each before the first block that needs it, and a record per block."""
         with self._places:
-            for block in self._plan.blocks:
-                if block.index in self._done:
-                    continue
+            while block := next(filter(self._wanted, self._pending), None):
+                self._pending.remove(block)
                 for case in block.cases:
                     if self._cases[case].measure is Measure.CAPACITY:
                         self._loops[case] = 1  # a window is as long as it is, however many loops

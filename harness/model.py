@@ -165,6 +165,10 @@ class Profile(StrEnum):
     RIGOROUS = "rigorous"
 
 
+Group = tuple[str, ...]
+"""Case ids: blocks of the same cases are repetitions of each other."""
+
+
 class Block(Struct, frozen=True, kw_only=True):
     """One round of one workload on one CPU set."""
 
@@ -182,6 +186,10 @@ class Block(Struct, frozen=True, kw_only=True):
     """The CPU that one-thread seats are bound to in this block, where time is measured."""
     values: int
     """Turns per worker that are values."""
+
+    @property
+    def group(self) -> Group:
+        return self.cases
 
 
 class Skipped(Struct, frozen=True, kw_only=True):
@@ -209,6 +217,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Loops are calibrated so that a turn takes at least this long."""
     timeout_seconds: float
     """A worker that is silent for longer is stopped."""
+    target: float | None = None
+    """Relative half-width of its widest interval at which a group stops; None: every block is executed."""
+    budget_seconds: float | None = None
+    """Seconds of blocks and calibrations after which no group gets more than its first look."""
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------------------
@@ -302,6 +314,26 @@ class Calibration(Struct, frozen=True, kw_only=True, tag="calibration"):
     failure: Failure | None = None
 
 
+class Stop(StrEnum):
+    """Why a group gets no more blocks."""
+
+    TARGET = "target reached"
+    NOTHING = "nothing to compare"
+    BUDGET = "budget used"
+    CAP = "cap reached"
+
+
+class Settled(Struct, frozen=True, kw_only=True, tag="settled"):
+    """A group got its last block: a line of outcomes.jsonl, one per group of a plan with a target."""
+
+    cases: Group
+    blocks: int
+    """Blocks that were recorded of the group."""
+    half_width: float | None
+    """Of its widest interval, relative, over all these blocks; None where there is no interval."""
+    reason: Stop
+
+
 class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
     """How an execution of the plan ended: a line of outcomes.jsonl; a resumed run has several."""
 
@@ -311,7 +343,7 @@ class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
     """Seconds of `wall_seconds` in which at least one worker process was alive."""
 
 
-JournalLine = BlockRecord | Calibration | Ended
+JournalLine = BlockRecord | Calibration | Settled | Ended
 
 
 # -- the run -----------------------------------------------------------------------------------------------------------

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.errors import RequestError
-from harness.model import Block, BuildFacts, Case, Measure, Plan, Profile, Size, Skipped, Strategy, Workload, cpu_list
+from harness.model import (
+    Block,
+    BuildFacts,
+    Case,
+    Group,
+    Measure,
+    Plan,
+    Profile,
+    Size,
+    Skipped,
+    Strategy,
+    Workload,
+    cpu_list,
+)
+from harness.planning import LOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +31,11 @@ class Effort:
     """What a profile spends."""
 
     size: Size
+    target: float
+    """Half-width at which a group stops, relative."""
     blocks: int
-    """Rounds over all workloads and CPU sets."""
+    """Rounds over all workloads and CPU sets, at most."""
+    budget_seconds: float
     warmups: int
     values: int
     turn_seconds: float
@@ -25,9 +43,15 @@ class Effort:
 
 
 EFFORTS = {
-    Profile.QUICK: Effort(size=Size.QUICK, blocks=8, warmups=1, values=8, turn_seconds=0.02),
-    Profile.STANDARD: Effort(size=Size.FULL, blocks=16, warmups=1, values=6, turn_seconds=0.05),
-    Profile.RIGOROUS: Effort(size=Size.FULL, blocks=40, warmups=2, values=10, turn_seconds=0.05),
+    Profile.QUICK: Effort(
+        size=Size.QUICK, target=0.05, blocks=16, budget_seconds=240, warmups=1, values=8, turn_seconds=0.02
+    ),
+    Profile.STANDARD: Effort(
+        size=Size.FULL, target=0.02, blocks=48, budget_seconds=1200, warmups=1, values=6, turn_seconds=0.05
+    ),
+    Profile.RIGOROUS: Effort(
+        size=Size.FULL, target=0.01, blocks=64, budget_seconds=7200, warmups=2, values=10, turn_seconds=0.05
+    ),
 }
 
 THREADED_TURN = 3.0
@@ -58,6 +82,9 @@ class Request:
     profile: Profile = Profile.QUICK
     size: Size | None = None
     blocks: int | None = None
+    """This many rounds whatever they show, instead of stopping at the profile's target."""
+    budget_seconds: float | None = None
+    """Instead of the profile's."""
     seed: int = 0
     timeout_seconds: float = 120.0
 
@@ -112,6 +139,8 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         warmups=effort.warmups,
         turn_seconds=effort.turn_seconds,
         timeout_seconds=request.timeout_seconds,
+        target=None if request.blocks else effort.target,
+        budget_seconds=None if request.blocks else request.budget_seconds or effort.budget_seconds,
     )
 
 
@@ -136,21 +165,35 @@ def turn_seconds(plan: Plan, case: Case) -> float:
 
 
 def estimate_seconds(plan: Plan) -> float:
-    """Roughly how long the plan will take, before anything of it was measured.
+    """Roughly how long the plan will take at most, before anything of it was measured."""
+    whole = _seconds(plan, plan.blocks)
+    return whole if plan.budget_seconds is None else min(whole, max(plan.budget_seconds, first_look_seconds(plan)))
 
-    Turns take half as long again as their minimum: loops double until the minimum is reached.
-    """
+
+def first_look_seconds(plan: Plan) -> float:
+    """Roughly how long it takes until every group had its first look, which no budget takes away."""
+    seen: Counter[Group] = Counter()
+    first = []
+    for block in plan.blocks:
+        seen[block.group] += 1
+        if seen[block.group] <= LOOKS[0]:
+            first.append(block)
+    return _seconds(plan, first)
+
+
+def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
+    """Turns take half as long again as their minimum: loops double until the minimum is reached."""
     by_id = {case.id: case for case in plan.cases}
-    blocks = sum(
+    measuring = sum(
         WORKER_SECONDS
         + len(plan.builds)
         * sum(
             WORKER_SECONDS / 2 + 1.5 * (plan.warmups + block.values) * turn_seconds(plan, by_id[case])
             for case in block.cases
         )
-        for block in plan.blocks
+        for block in blocks
     )
-    return blocks + len(plan.cases) * 2 * WORKER_SECONDS
+    return measuring + len(plan.cases) * 2 * WORKER_SECONDS
 
 
 def _groups(workload: Workload, cpus: tuple[int, ...], wanted: tuple[int, ...] | None) -> Iterator[tuple[Case, ...]]:

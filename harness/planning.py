@@ -10,8 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
+# NumPy and SciPy are imported where they are needed: whoever only asks for the looks need not wait a second for them.
+
+CONFIDENCE = 0.95
+"""What every interval of a run holds at."""
 
 LOOKS = (8, 12, 16, 24, 32, 48, 64)
 """Block counts at which a case may stop.  Preset, because looking after every block would find a lucky width sooner."""
@@ -35,6 +37,8 @@ def variances(processes: Sequence[Sequence[float]]) -> Variances:
     """
     if len(processes) < 2 or len({len(values) for values in processes}) > 1 or len(processes[0]) < 2:
         raise ValueError("variances need two processes or more, each with the same number of values, two or more")
+    import numpy as np
+
     table = np.asarray(processes, float)
     within = float(table.var(axis=1, ddof=1).mean())
     return Variances(within, float(table.mean(axis=1).var(ddof=1)) - within / table.shape[1])
@@ -66,12 +70,30 @@ def blocks_for(sd: float, half_width: float, confidence: float = 0.95) -> int:
     """
     if not (math.isfinite(sd) and half_width > 0):
         raise ValueError(f"no number of blocks for a standard deviation of {sd} and a half-width of {half_width}")
+    from scipy import stats
+
     target, tail = math.log1p(half_width), (1 - confidence) / 2
     # With the normal quantile, which is the smaller one: never too many, and a few steps short at most.
     n = max(2, math.ceil((float(stats.norm.isf(tail)) * sd / target) ** 2))
     while float(stats.t.isf(tail, n - 1)) * sd > target * math.sqrt(n):
         n += 1
     return n
+
+
+def blocks_to_reach(target: float, half_width: float, blocks: int, confidence: float = 0.95) -> int:
+    """Blocks in all after which an interval of `half_width`, that `blocks` blocks gave, is expected to reach `target`.
+
+    From the interval's own width, because one disturbed block raises the standard deviation far more.
+
+    Raises:
+        ValueError: `half_width` is not a number, as with one block, or `target` is not above 0.
+    """
+    if not math.isfinite(half_width):
+        raise ValueError(f"no number of blocks from a half-width of {half_width}")
+    from scipy import stats
+
+    sd = math.log1p(half_width) * math.sqrt(blocks) / float(stats.t.isf((1 - confidence) / 2, blocks - 1))
+    return blocks_for(sd, target, confidence)
 
 
 def confidence_at_looks(confidence: float) -> float:

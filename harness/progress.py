@@ -10,8 +10,8 @@ from typing import Protocol
 class Task(Protocol):
     """One piece of long work."""
 
-    def update(self, done: float, note: str = "") -> None:
-        """`done` is in the unit of the total that the task was started with; `note` replaces the last note."""
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
+        """`done` is in the unit of the total; `note` replaces the last note, `total` a total that was wrong."""
 
 
 class Progress(Protocol):
@@ -30,7 +30,7 @@ class Silent:
     def say(self, text: str) -> None:
         """Drops the line."""
 
-    def update(self, done: float, note: str = "") -> None:
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
         """Drops the update."""
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import builds, host, specs
-from harness.errors import HostError
+from harness.errors import HostError, RequestError
 from harness.model import Build, Optimize, Plan, Profile
 from harness.plan import Request
 
@@ -32,6 +32,7 @@ class BenchOptions:
     skip_unavailable: bool = False
     seed: str | None = None
     blocks: str | None = None
+    budget: str | None = None
     timeout: str = "120"
     wait: bool = True
 
@@ -45,6 +46,8 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
     topology = host.read_topology()
     available = len(topology.allowed)
     chosen = specs.select_workloads(options.workloads, specs.load_workloads(workloads))
+    if options.blocks is not None and options.budget is not None:
+        raise RequestError("--blocks is a fixed number of blocks, which no --budget shortens: leave one of them out")
     return Request(
         builds=names or tuple(build.name for build in named_builds(options) or ()) or _UNDECIDED,
         workloads=chosen,
@@ -52,6 +55,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         profile=profile,
         blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
+        budget_seconds=None if options.budget is None else specs.duration("--budget", options.budget),
         seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
         timeout_seconds=specs.whole_number("--timeout", options.timeout),
     )
@@ -78,6 +82,7 @@ def command(options: BenchOptions, plan: Plan) -> str:
         words += [option, value] if value else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
     words += ["--blocks", options.blocks] if options.blocks else []
+    words += ["--budget", options.budget] if options.budget else []
     words += ["--engine", options.engine] if options.engine != "docker" else []
     words += ["--source", options.source] if options.source else []
     return shlex.join(words)

@@ -57,8 +57,8 @@ class _Bar:
         self._bars = bars
         self._task = task
 
-    def update(self, done: float, note: str = "") -> None:
-        self._bars.update(self._task, completed=done, note=note[:60])
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
+        self._bars.update(self._task, completed=done, note=note[:60], total=total)
 
 
 class _Lines:
@@ -68,7 +68,8 @@ class _Lines:
         self._total = total
         self._began = self._last = time.monotonic()
 
-    def update(self, done: float, note: str = "") -> None:
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
+        self._total = total or self._total
         now = time.monotonic()
         if now - self._last < _SECONDS_BETWEEN_LINES:
             return

@@ -33,7 +33,7 @@ from harness.model import (
     Run,
     Sample,
 )
-from harness.plan import estimate_seconds, make_plan
+from harness.plan import estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
 from harness.workbench import Workbench, workbench
@@ -109,10 +109,9 @@ def dry_run(options: BenchOptions) -> None:
     seats = max(len(block.cases) for block in plan.blocks) * len(plan.builds)
     print(f"{len(plan.cases)} cases on {' and '.join(plan.builds)}, seed {plan.seed}:")
     print(*(f"  {case.id}" for case in plan.cases), sep="\n")
-    print(
-        f"{len(plan.blocks)} blocks of up to {seats} workers each: "
-        f"about {clock(estimate_seconds(plan))}, not counting images that have to be built."
-    )
+    print(f"{_extent(plan)}, not counting images that have to be built.  A block has up to {seats} workers.")
+    if options.budget and (text := _too_short(plan)):
+        print(text)
 
 
 def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False) -> int:
@@ -146,9 +145,9 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
             warnings=(*warnings, *_advice(plan)),
         )
         directory = store.create(RESULTS, run)
-        screen.say(
-            f"{len(plan.blocks)} blocks, about {clock(estimate_seconds(plan))}; results go to {_show(directory)}"
-        )
+        if options.budget and (text := _too_short(plan)):
+            screen.say(f"warning: {text}")
+        screen.say(f"{_extent(plan)}; results go to {_show(directory)}")
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
 
 
@@ -231,21 +230,30 @@ def _builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ..
 
 def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, *, as_json: bool) -> int:
     from harness.execution import Execution
+    from harness.stopping import Stopping
 
-    loops, done = store.recorded(store.load_journal(directory))
+    recorded = store.load_journal(directory)
+    loops, done = store.recorded(recorded)
+    stopping = Stopping(run.plan)
+    settled = [one for line in recorded for one in stopping.feed(line)]
     builds = {fact.build.name: fact for fact in run.builds}
-    execution = Execution(run.plan, builds, engine, bench_, loops=loops, done=done)
+    execution = Execution(run.plan, builds, engine, bench_, loops=loops, done=done, wanted=stopping.wanted)
     began = time.monotonic()
     interrupted = False
     with store.Journal(directory) as journal:
         try:
-            with screen.task("measuring", total=len(run.plan.blocks)) as task:
+            with screen.task("measuring", total=len(done) + stopping.left) as task:
                 finished = len(done)
+                for one in settled:
+                    if one not in recorded:  # the execution before was killed in between
+                        journal.append(one)
                 for line in execution:
                     journal.append(line)
+                    for one in stopping.feed(line):
+                        journal.append(one)
                     _show_failures(line, run.plan.blocks, screen)
                     finished += isinstance(line, BlockRecord)
-                    task.update(finished, note=_note(line, run.plan.blocks))
+                    task.update(finished, note=_note(line, run.plan.blocks), total=finished + stopping.left)
         except KeyboardInterrupt:
             interrupted = True
         wall = time.monotonic() - began
@@ -321,6 +329,25 @@ def _distinct(facts: Sequence[BuildFacts]) -> tuple[BuildFacts, ...]:
         else:
             distinct.append(fact)
     return tuple(distinct)
+
+
+def _extent(plan: Plan) -> str:
+    """How much a run is, before anything of it was measured."""
+    time_ = f"about {clock(estimate_seconds(plan))}"
+    if plan.target is None:
+        return f"{len(plan.blocks)} blocks, {time_}"
+    return f"at most {len(plan.blocks)} blocks in at most {time_}, until intervals are ±{plan.target * 100:g} % or less"
+
+
+def _too_short(plan: Plan) -> str:
+    """What to know of a budget that does not even pay for the first look; empty where it does."""
+    first = first_look_seconds(plan)
+    if plan.budget_seconds is None or first <= plan.budget_seconds:
+        return ""
+    return (
+        f"the first look at every workload takes about {clock(first)}, more than the {clock(plan.budget_seconds)} that "
+        "there are: it is taken nevertheless, and nothing is measured beyond it."
+    )
 
 
 def _advice(plan: Plan) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from harness.errors import RequestError
 from harness.model import Workload
 
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
 
 _PEP723 = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
@@ -116,6 +117,21 @@ def whole_number(option: str, text: str, *, least: int = 1, meant: int | None = 
     if number < least:
         raise RequestError(f"{option}: {number} is too small; the nearest valid choice is {least}")
     return number
+
+
+def duration(option: str, text: str) -> float:
+    """Seconds of a duration such as 90s, 10m or 2h.  RequestError names the nearest valid choice."""
+    match = re.fullmatch(r"(-?\d{1,9}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower())
+    if not match:
+        raise RequestError(f'{option}: "{text}" is not a duration such as 90s, 10m or 2h')
+    unit = match[2][:1] if match[2][:1] in _SECONDS else "m"
+    seconds = round(float(match[1]) * _SECONDS[unit])
+    if seconds < 1:
+        raise RequestError(f"{option}: {text} is too short; the nearest valid choice is 1s")
+    if not re.fullmatch(r"\d+[smh]", text):
+        meant = next(f"{seconds // size}{name}" for name, size in _SECONDS.items() if not seconds % size)
+        raise RequestError(f'{option}: "{text}" is not a duration such as 90s, 10m or 2h; did you mean {meant}?')
+    return float(seconds)
 
 
 def choose(option: str, text: str, valid: Iterable[str]) -> str:

@@ -10,11 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness import stats
-from harness.model import BlockRecord, Calibration, Case, Ended, Failure, JournalLine, Measure, Run, Sample
+from harness import planning, stats
+from harness.model import (
+    Block,
+    BlockRecord,
+    Calibration,
+    Case,
+    Ended,
+    Failure,
+    Group,
+    JournalLine,
+    Measure,
+    Run,
+    Sample,
+    Settled,
+)
 from reports import parity
 from reports.findings import (
-    CONFIDENCE,
     MARGIN,
     Comparison,
     Coverage,
@@ -23,10 +35,12 @@ from reports.findings import (
     Irregularity,
     Oddity,
     Parity,
+    Precision,
     Proof,
     Series,
     Speedup,
     Suite,
+    level,
 )
 
 Seat = tuple[str, str]
@@ -45,26 +59,33 @@ class _Journal:
     samples: dict[Seat, dict[int, Sample]]
     failures: tuple[tuple[int | None, Failure], ...]
     """With the block; None for a failed calibration."""
+    settled: dict[Group, Settled]
 
 
 def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
     """Everything that a report of this run says.  The same run and journal give the same findings, to the last bit."""
     sorted_journal = _sort(journal)
-    planned = Counter(case for block in run.plan.blocks for case in block.cases)
+    blocks = _needed(run, sorted_journal)
+    planned = Counter(case for block in blocks for case in block.cases)
     pairs = tuple(_parity(run))
     comparisons = tuple(_comparisons(run, sorted_journal, planned, pairs))
+    speedups = tuple(_speedups(run, sorted_journal, planned))
+    capacities = tuple(_capacities(run, sorted_journal, planned))
+    # A run stops on speedups only where there is nothing else.
+    gains = capacities if len(run.plan.builds) > 1 else (*speedups, *capacities)
     return Findings(
         run=run,
         comparisons=comparisons,
-        suites=tuple(_suites(comparisons)),
-        speedups=tuple(_speedups(run, sorted_journal, planned)),
-        capacities=tuple(_capacities(run, sorted_journal, planned)),
+        suites=tuple(_suites(comparisons, level(run.plan))),
+        speedups=speedups,
+        capacities=capacities,
         series=tuple(_series(run, sorted_journal)),
         proofs=tuple(_proofs(run, sorted_journal)),
         failures=tuple(_failures(sorted_journal)),
-        irregularities=tuple(_irregularities(run, sorted_journal)),
+        irregularities=tuple(_irregularities(run, sorted_journal, blocks)),
         parity=pairs,
-        coverage=_coverage(run, sorted_journal),
+        coverage=_coverage(run, sorted_journal, blocks),
+        precisions=tuple(_precisions(run, sorted_journal, comparisons, gains)),
     )
 
 
@@ -75,6 +96,7 @@ def _sort(journal: Iterable[JournalLine]) -> _Journal:
     calibrations: dict[str, Calibration] = {}
     failures: list[tuple[int | None, Failure]] = []
     endings: list[Ended] = []
+    settled: dict[Group, Settled] = {}
     for line in journal:
         match line:
             case BlockRecord():
@@ -85,6 +107,8 @@ def _sort(journal: Iterable[JournalLine]) -> _Journal:
                 calibrations[line.case] = line
                 if line.failure:
                     failures.append((None, line.failure))
+            case Settled():
+                settled[line.cases] = line
             case Ended():
                 endings.append(line)
     samples: defaultdict[Seat, dict[int, Sample]] = defaultdict(dict)
@@ -102,6 +126,14 @@ def _sort(journal: Iterable[JournalLine]) -> _Journal:
         tuple(endings),
         dict(samples),
         tuple(failures),
+        settled,
+    )
+
+
+def _needed(run: Run, journal: _Journal) -> tuple[Block, ...]:
+    """The plan's blocks without those that a group which stopped had left."""
+    return tuple(
+        block for block in run.plan.blocks if block.index in journal.records or block.group not in journal.settled
     )
 
 
@@ -136,8 +168,8 @@ def _comparisons(
             blocks, logs = _log_ratios(
                 journal.samples.get((case.id, baseline), {}), journal.samples.get((case.id, build), {})
             )
-            seats.append((case, build, blocks, stats.effect(logs, CONFIDENCE) if logs else None))
-    judged = iter(stats.judge([e for *_, e in seats if e], margin=MARGIN, confidence=CONFIDENCE))
+            seats.append((case, build, blocks, stats.effect(logs, level(run.plan)) if logs else None))
+    judged = iter(stats.judge([e for *_, e in seats if e], margin=MARGIN, confidence=level(run.plan)))
     for case, build, blocks, effect in seats:
         yield Comparison(
             case=case,
@@ -154,7 +186,7 @@ def _comparisons(
         )
 
 
-def _suites(comparisons: Sequence[Comparison]) -> Iterator[Suite]:
+def _suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Suite]:
     """Geometric means over all workloads and over each category, per build, CPU set and thread count."""
     groups: defaultdict[tuple[str, tuple[int, ...], int, str | None], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
@@ -165,8 +197,8 @@ def _suites(comparisons: Sequence[Comparison]) -> Iterator[Suite]:
     # On each CPU set the fewest threads come first.
     for (build, cpus, threads, category), members in sorted(groups.items(), key=lambda group: group[0][2]):
         logs = [member.judgement.effect.logs for member in members if member.judgement]
-        effect = stats.geometric_mean(logs, CONFIDENCE)
-        (judgement,) = stats.judge([effect], margin=MARGIN, confidence=CONFIDENCE)
+        effect = stats.geometric_mean(logs, confidence)
+        (judgement,) = stats.judge([effect], margin=MARGIN, confidence=confidence)
         yield Suite(
             build=build,
             baseline=members[0].baseline,
@@ -191,7 +223,7 @@ def _speedups(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterat
                     base=base,
                     build=build,
                     planned=planned[case.id],
-                    effect=stats.effect(logs, CONFIDENCE) if logs else None,
+                    effect=stats.effect(logs, level(run.plan)) if logs else None,
                 )
 
 
@@ -207,7 +239,7 @@ def _capacities(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iter
                     for index in alone
                     if index in together
                 ]
-                effect = stats.effect(logs, CONFIDENCE) if logs else None
+                effect = stats.effect(logs, level(run.plan)) if logs else None
                 yield Speedup(case=case, base=base, build=build, planned=planned[case.id], effect=effect)
 
 
@@ -220,6 +252,49 @@ def _families(run: Run, measure: Measure) -> Iterator[tuple[Case, list[Case]]]:
     for cases in families.values():
         base, *more = sorted(cases, key=lambda case: case.threads)
         yield base, more
+
+
+def _precisions(
+    run: Run, journal: _Journal, comparisons: Sequence[Comparison], gains: Sequence[Speedup]
+) -> Iterator[Precision]:
+    """What stopped, and what it would take where that was too early."""
+    effects: defaultdict[str, list[stats.Effect]] = defaultdict(list)
+    for comparison in comparisons:
+        if comparison.judgement:
+            effects[comparison.case.id].append(comparison.judgement.effect)
+    for gain in gains:
+        if gain.effect:
+            effects[gain.case.id].append(gain.effect)
+    cases = {case.id: case for case in run.plan.cases}
+    blocks: defaultdict[Group, list[BlockRecord]] = defaultdict(list)
+    for block in run.plan.blocks:
+        if block.index in journal.records:
+            blocks[block.group].append(journal.records[block.index])
+    for group, records in blocks.items():
+        if settled := journal.settled.get(group):
+            more = _more_blocks([e for case in group for e in effects[case]], run.plan.target, level(run.plan))
+            yield Precision(
+                workload=cases[group[0]].workload,
+                measure=cases[group[0]].measure,
+                cpus=cases[group[0]].cpus,
+                blocks=settled.blocks,
+                half_width=settled.half_width,
+                reason=settled.reason,
+                needed=settled.blocks + more if more else None,
+                seconds=more * math.fsum(record.seconds for record in records) / len(records) if more else None,
+            )
+
+
+def _more_blocks(effects: Iterable[stats.Effect], target: float | None, confidence: float) -> int:
+    """Blocks that are missing to the target in the widest of some intervals; 0 where none is, or nobody can tell."""
+    return max(
+        (
+            planning.blocks_to_reach(target, effect.half_width, effect.n, confidence) - effect.n
+            for effect in effects
+            if target is not None and effect.half_width > target  # never where it is nan
+        ),
+        default=0,
+    )
 
 
 def _parity(run: Run) -> Iterator[Parity]:
@@ -298,10 +373,10 @@ def _failures(journal: _Journal) -> Iterator[Failures]:
         )
 
 
-def _irregularities(run: Run, journal: _Journal) -> Iterator[Irregularity]:
-    missing = tuple(block.index for block in run.plan.blocks if block.index not in journal.records)
+def _irregularities(run: Run, journal: _Journal, blocks: Sequence[Block]) -> Iterator[Irregularity]:
+    missing = tuple(block.index for block in blocks if block.index not in journal.records)
     if missing:
-        text = f"{len(missing)} of {len(run.plan.blocks)} planned blocks were not executed."
+        text = f"{len(missing)} of {len(blocks)} planned blocks were not executed."
         yield Irregularity(kind=Oddity.MISSING_BLOCKS, subject="", text=text, blocks=missing)
     if journal.repeated:
         text = f"{_blocks(journal.repeated)} recorded more than once; the last record counts."
@@ -343,11 +418,11 @@ def _blocks(indices: Sequence[int]) -> str:
     return "One block was" if len(indices) == 1 else f"{len(indices)} blocks were"
 
 
-def _coverage(run: Run, journal: _Journal) -> Coverage:
+def _coverage(run: Run, journal: _Journal, blocks: Sequence[Block]) -> Coverage:
     return Coverage(
-        planned_blocks=len(run.plan.blocks),
+        planned_blocks=len(blocks),
         blocks=len(journal.records),
-        planned_samples=sum(len(block.cases) for block in run.plan.blocks) * len(run.plan.builds),
+        planned_samples=sum(len(block.cases) for block in blocks) * len(run.plan.builds),
         samples=sum(len(by_block) for by_block in journal.samples.values()),
         complete=bool(journal.endings) and journal.endings[-1].complete,
         wall_seconds=math.fsum(ending.wall_seconds for ending in journal.endings),

@@ -233,7 +233,7 @@ def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float) 
 
 
 def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, last: int, reach: float) -> str:
-    """One dot per block, from the plan's block 0 on the left to block `last` on the right, by its log ratio.
+    """One dot per block, from block 0 on the left to `last`, the last executed, on the right, by its log ratio.
 
     The line is at `centre`, the full height is `reach` above and below it; what lies beyond stands at the edge.
     """

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.model import Case, Reason, Run, cpu_list
+from harness.model import Case, Measure, Plan, Reason, Run, Stop, cpu_list
+from harness.planning import CONFIDENCE, confidence_at_looks
 from harness.stats import Effect, Judgement, Verdict
-
-CONFIDENCE = 0.95
-"""Of every interval in a report."""
 
 MARGIN = 0.05
 """Two builds whose ratio is known to lie within this margin are called the same."""
@@ -23,7 +21,7 @@ class Comparison:
     build: str
     baseline: str
     planned: int
-    """Blocks that the plan has for the case."""
+    """Blocks that the plan has for the case, less those that were not needed."""
     blocks: tuple[int, ...]
     """Indices of the blocks that have a sample of both builds, in the order of the plan."""
     judgement: Judgement | None
@@ -116,6 +114,24 @@ class Failures:
     """Where it happened; empty where the case could not even be calibrated."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """What became of one workload on one CPU set in a run that stops at a target."""
+
+    workload: str
+    measure: Measure
+    cpus: tuple[int, ...]
+    blocks: int
+    half_width: float | None
+    """Of its widest interval, relative; None where there is no interval."""
+    reason: Stop
+    """Why it got no more blocks."""
+    needed: int | None
+    """Blocks in all that its widest interval is expected to need; None where it is narrow enough, or unknown."""
+    seconds: float | None
+    """How long the missing ones would take, from those that were measured."""
+
+
 class Oddity(StrEnum):
     """What can be wrong with outcomes without being a failure."""
 
@@ -162,7 +178,7 @@ class Parity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How much of the plan has become data."""
+    """How much of the plan, less the blocks that were not needed, has become data."""
 
     planned_blocks: int
     blocks: int
@@ -197,6 +213,8 @@ class Findings:
     irregularities: tuple[Irregularity, ...]
     parity: tuple[Parity, ...]
     coverage: Coverage
+    precisions: tuple[Precision, ...]
+    """In the order of the plan; those that had not stopped when the run was interrupted are left out."""
 
     @property
     def baseline(self) -> str:
@@ -207,6 +225,11 @@ class Findings:
         return self.run.plan.builds[1:]
 
     @property
+    def level(self) -> float:
+        """What intervals and verdicts are computed at, so that they hold at `CONFIDENCE`."""
+        return level(self.run.plan)
+
+    @property
     def cpu_sets(self) -> tuple[tuple[int, ...], ...]:
         """Distinct CPU sets in the order of the plan."""
         return tuple(dict.fromkeys(case.cpus for case in self.run.plan.cases))
@@ -215,6 +238,11 @@ class Findings:
         """That suite, None where no case of it has a figure."""
         wanted = (build, cpus, threads, category)
         return next((s for s in self.suites if (s.build, s.cpus, s.threads, s.category) == wanted), None)
+
+
+def level(plan: Plan) -> float:
+    """Confidence to compute with: stopping at a look prefers narrow intervals, and pays for it (docs/method.md)."""
+    return CONFIDENCE if plan.target is None else confidence_at_looks(CONFIDENCE)
 
 
 def case_name(case: Case, *, with_cpus: bool) -> str:

@@ -18,9 +18,10 @@ from markupsafe import Markup, escape
 
 from harness.errors import HostError
 from harness.model import cpu_list
+from harness.planning import CONFIDENCE
 from harness.stats import Verdict
 from reports import charts, parity, prose, verdict
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Findings, Series, Speedup, Suite
+from reports.findings import MARGIN, Comparison, Findings, Series, Speedup, Suite
 
 PAGE = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -51,7 +52,9 @@ def render(findings: Findings) -> str:
     environment.filters |= {
         "counted": prose.count,
         "cpus": cpu_list,
+        "duration": prose.duration,
         "emphasised": _emphasised,
+        "plus_minus": prose.plus_minus,
         "prose": _unbroken,
         "seconds": prose.seconds,
         "size": prose.size,
@@ -67,6 +70,7 @@ def render(findings: Findings) -> str:
         forest=_forest(findings),
         effects_sentence=prose.effects_sentence(findings),
         outcomes_sentence=prose.outcomes_sentence(findings),
+        precision_sentences=prose.precision_sentences(findings),
         parity_sentences=[prose.parity_sentence(pair) for pair in findings.parity],
         speedups=tuple(_scalings(findings, findings.speedups, "speedup")),
         capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
@@ -209,7 +213,7 @@ class _Medians:
 def _strips(findings: Findings) -> _Strips:
     judged = [(c, c.judgement.effect) for c in findings.comparisons if c.judgement]
     reach = max((abs(log - effect.log) for _, effect in judged for log in effect.logs), default=0.0)
-    last = len(findings.run.plan.blocks) - 1
+    last = max((block for comparison, _ in judged for block in comparison.blocks), default=0)
     return _Strips(
         sentence=prose.blocks_sentence([effect for _, effect in judged], reach),
         rows=tuple(

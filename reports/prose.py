@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from harness.model import BuildFacts, Measure
+from harness.model import BuildFacts, Measure, Stop, cpu_list
 from harness.stats import Effect, Judgement, Verdict
-from reports.findings import MARGIN, Comparison, Findings, Parity, Speedup
+from reports.findings import MARGIN, Comparison, Findings, Parity, Precision, Speedup
 
 _FACTOR = 1.5
 """From here on a change is written as a factor."""
@@ -225,6 +225,52 @@ def outcomes_sentence(findings: Findings) -> str:
         share = f"{coverage.efficiency * 100:.0f} % of {duration(coverage.wall_seconds)}"
         sentence += f" Workers were alive for {share}; the rest is the harness."
     return sentence
+
+
+def precision_sentences(findings: Findings) -> tuple[str, ...]:
+    """How many workloads are as precisely known as was asked for, and what each of the others would take."""
+    target = findings.run.plan.target
+    if target is None:
+        return ()
+    groups = {block.group for block in findings.run.plan.blocks}
+    reached = [p for p in findings.precisions if p.half_width is not None and p.half_width <= target]
+    counts = sorted({p.blocks for p in reached})
+    after = f", after {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} blocks" if counts else ""
+    several = len(findings.cpu_sets) > 1
+    what = count(len(groups), "workload")
+    if several or any(case.measure is Measure.CAPACITY for case in findings.run.plan.cases):
+        what += ", counted once for each CPU set and measure,"
+    few = f"All {what}" if len(reached) == len(groups) > 1 else f"{len(reached)} of {what}"
+    summary = f"{few} reached the target of this run, intervals of {plus_minus(target)}{after}."
+    return summary, *(_short(p, target, several) for p in findings.precisions if p not in reached)
+
+
+def _short(precision: Precision, target: float, several: bool) -> str:
+    question = f", {precision.measure}" * (precision.measure is not Measure.TIME)
+    where = f"{precision.workload}{question}" + (f" on CPUs {cpu_list(precision.cpus)}" if several else "")
+    blocks = count(precision.blocks, "block")
+    match precision.reason:
+        case Stop.NOTHING:
+            return f"{where}: nothing to compare after {blocks}."
+        case Stop.TARGET:
+            why = ""  # never: such a group has reached it
+        case Stop.BUDGET:
+            why = ", when the budget was used"
+        case Stop.CAP:
+            why = ", the most that this profile has"
+        case _:
+            assert_never(precision.reason)
+    known = "no interval" if precision.half_width is None else plus_minus(precision.half_width)
+    sentence = f"{where}: {known} after {blocks}{why}"
+    if precision.needed is None or precision.seconds is None:
+        return f"{sentence}."
+    needed = f"about {precision.needed} in all, {duration(precision.seconds)} more"
+    return f"{sentence}; {plus_minus(target)} would take {needed}."
+
+
+def plus_minus(half_width: float) -> str:
+    """A half-width: "±5 %", or "±5.3 %"; rounded up, so that what is too wide never looks narrow enough."""
+    return f"±{math.ceil(round(half_width * 1000, 6)) / 10:g} %"
 
 
 def parity_sentence(pair: Parity) -> str:

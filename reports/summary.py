@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.model import Case, cpu_list
+from harness.planning import CONFIDENCE
 from harness.stats import Effect
 from reports import prose, verdict
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Findings, Speedup, case_name
+from reports.findings import MARGIN, Comparison, Findings, Speedup, case_name
 
 SCHEMA = 1
 """Version of what `data` returns.  History: 1, the first (0.1.0)."""
@@ -29,6 +30,8 @@ def text(findings: Findings) -> str:
         paragraphs.append(_speedups("Speedup against the fewest threads:", findings, findings.speedups))
     if findings.capacities:
         paragraphs.append(_speedups("Capacity: work done, against the fewest threads:", findings, findings.capacities))
+    if precision := prose.precision_sentences(findings):
+        paragraphs.append("\n".join(_wrapped(sentence, "  ") for sentence in precision))
     whole = "\n\n".join([*paragraphs, _wrapped(prose.outcomes_sentence(findings))])
     return "".join(
         letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in whole
@@ -81,7 +84,9 @@ def data(findings: Findings) -> dict[str, Any]:
     """What the page says, as plain data for JSON.
 
     Ratios are times relative to the baseline, speedups are times relative to more threads; intervals of comparisons
-    are corrected for the number of comparisons.  Seconds are per loop.  What is unknown is None.
+    are corrected for the number of comparisons.  They hold at `confidence` and are computed at `level`; `half_width`
+    is that of the interval before that correction, which `target` is about.  Seconds are per loop.  What is unknown is
+    None.
     """
     run, coverage = findings.run, findings.coverage
     medians = {(series.case.id, series.build): series.median for series in findings.series}
@@ -93,6 +98,8 @@ def data(findings: Findings) -> dict[str, Any]:
         "builds": list(run.plan.builds),
         "baseline": findings.baseline,
         "confidence": CONFIDENCE,
+        "level": findings.level,
+        "target": run.plan.target,
         "margin": MARGIN,
         "verdict": [str(statement) for statement in verdict.verdict(findings)],
         "reservations": list(verdict.reservations(findings)),
@@ -105,6 +112,7 @@ def data(findings: Findings) -> dict[str, Any]:
                 "ratio": judgement.effect.ratio if (judgement := comparison.judgement) else None,
                 "low": _known(judgement.low) if judgement else None,
                 "high": _known(judgement.high) if judgement else None,
+                "half_width": _known(judgement.effect.half_width) if judgement else None,
                 "verdict": judgement.verdict.value if judgement else None,
                 "detectable": _known(judgement.mde) if judgement else None,
                 "blocks": len(comparison.blocks),
@@ -142,6 +150,19 @@ def data(findings: Findings) -> dict[str, Any]:
                 **_effect(capacity.effect, "capacity"),
             }
             for capacity in findings.capacities
+        ],
+        "precisions": [
+            {
+                "workload": precision.workload,
+                "measure": precision.measure.value,
+                "cpus": cpu_list(precision.cpus),
+                "blocks": precision.blocks,
+                "half_width": precision.half_width,
+                "reason": precision.reason.value,
+                "needed_blocks": precision.needed,
+                "needed_seconds": precision.seconds,
+            }
+            for precision in findings.precisions
         ],
         "parity": [
             {

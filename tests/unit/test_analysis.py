@@ -8,11 +8,26 @@ from collections import Counter
 import msgspec
 import pytest
 
-from harness.model import BlockRecord, Calibration, Case, Ended, Failure, JournalLine, Reason, Sample
-from harness.stats import Verdict
+from harness.model import (
+    BlockRecord,
+    Calibration,
+    Case,
+    Ended,
+    Failure,
+    JournalLine,
+    Reason,
+    Run,
+    Sample,
+    Settled,
+    Stop,
+)
+from harness.planning import blocks_to_reach, confidence_at_looks
+from harness.stats import Judgement, Verdict
 from reports.analysis import analyse
 from reports.findings import Comparison, Findings, Oddity
 from tests import made_up
+
+LOOP = "pure_python/cpu_bound"
 
 
 def _comparison(findings: Findings, workload: str, threads: int, build: str = "3.13t") -> Comparison:
@@ -231,6 +246,87 @@ def test_a_run_without_data_has_findings_without_figures(journal: tuple[JournalL
     assert findings.coverage.samples == 0
     assert findings.suites == ()
     assert all(comparison.judgement is None for comparison in findings.comparisons)
+
+
+# -- stopping ----------------------------------------------------------------------------------------------------------
+
+
+def _stopped(noise: float = 0.01) -> tuple[Run, tuple[JournalLine, ...]]:
+    """A run that stopped every workload after 8 of 16 blocks, at a target of 5 %."""
+    run = made_up.run(blocks=16)
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
+    settled = tuple(
+        Settled(cases=group, blocks=8, half_width=0.01, reason=Stop.TARGET)
+        for group in dict.fromkeys(block.group for block in run.plan.blocks)
+    )
+    return run, (*made_up.journal(run, noise=noise, blocks=range(48)), *settled)
+
+
+def test_blocks_that_were_not_needed_are_not_missing() -> None:
+    run, journal = _stopped()
+
+    findings = analyse(run, journal)
+
+    assert not findings.irregularities
+    assert (findings.coverage.planned_blocks, findings.coverage.blocks) == (48, 48)
+    assert findings.coverage.samples == findings.coverage.planned_samples == 160
+    assert {comparison.planned for comparison in findings.comparisons} == {8}
+    assert {speedup.planned for speedup in findings.speedups} == {8}
+
+
+def test_blocks_of_groups_that_had_not_stopped_are_missing() -> None:
+    run, journal = _stopped()
+
+    findings = analyse(
+        run, [line for line in journal if not isinstance(line, Settled) or not line.cases[0].startswith(LOOP)]
+    )
+
+    (missing,) = findings.irregularities
+    assert missing.blocks == tuple(b.index for b in run.plan.blocks[48:] if b.workload == LOOP)
+    assert _comparison(findings, LOOP, 1).planned == 16
+    assert LOOP not in {precision.workload for precision in findings.precisions}
+
+
+def test_intervals_of_a_run_that_could_stop_are_wider() -> None:
+    run, journal = _stopped()
+    fixed = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=None))
+
+    stopped, whole = (analyse(one, journal) for one in (run, fixed))
+
+    assert whole.level == 0.95
+    assert stopped.level == confidence_at_looks(0.95)
+    for a, b in zip(_judgements(stopped), _judgements(whole), strict=True):
+        assert a.effect.half_width > b.effect.half_width
+        assert a.high > b.high
+    for one, other in zip(stopped.speedups, whole.speedups, strict=True):
+        assert one.effect is not None
+        assert other.effect is not None
+        assert one.effect.half_width > other.effect.half_width
+
+
+def _judgements(findings: Findings) -> list[Judgement]:
+    cases = [comparison.judgement for comparison in findings.comparisons if comparison.judgement]
+    return [*cases, *(suite.judgement for suite in findings.suites)]
+
+
+def test_what_is_short_of_the_target_says_what_it_would_take() -> None:
+    run, journal = _stopped(noise=0.2)
+
+    findings = analyse(run, journal)
+
+    for precision in findings.precisions:
+        effects = [
+            c.judgement.effect for c in findings.comparisons if c.case.workload == precision.workload and c.judgement
+        ]
+        needed = [blocks_to_reach(0.05, effect.half_width, 8, findings.level) for effect in effects]
+        assert precision.needed == max(needed) > 8
+        assert precision.seconds == pytest.approx((max(needed) - 8) * 2.5)
+
+
+def test_what_reached_the_target_needs_nothing() -> None:
+    run, journal = _stopped()
+
+    assert {(p.needed, p.seconds) for p in analyse(run, journal).precisions} == {(None, None)}
 
 
 # -- evidence ----------------------------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness import plan, samples, specs
 from harness.execution import Execution
 from harness.host_engine import HostEngine
 from harness.model import (
+    Block,
     BlockRecord,
     Calibration,
     Failure,
@@ -18,7 +20,10 @@ from harness.model import (
     Plan,
     Reason,
     Sample,
+    Settled,
+    Stop,
 )
+from harness.stopping import Stopping
 from harness.workbench import workbench
 from tests.toys import facts, write_toys
 
@@ -111,6 +116,40 @@ def test_recorded_blocks_are_not_executed_again(tmp_path: Path) -> None:
     folder = write_toys(tmp_path / "w", "good")
     lines = execute(folder, make_plan(folder, blocks=3), done=(0, 2))
     assert [line.index for line in lines if isinstance(line, BlockRecord)] == [1]
+
+
+def test_the_next_block_is_always_the_first_that_is_wanted(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    the_plan = make_plan(folder, blocks=4)
+    asked: list[int] = []
+
+    def wanted(block: Block) -> bool:
+        """Block 0 only after two others; block 3 never."""
+        asked.append(block.index)
+        return (block.index > 0 or len(measured) > 1) and block.index < 3
+
+    measured: list[int] = []
+    builds = {"a": facts("a"), "b": facts("b")}
+    with workbench(folder) as bench:
+        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), wanted=wanted):
+            match line:
+                case BlockRecord(index=index):
+                    measured.append(index)
+    assert measured == [1, 2, 0]
+    assert asked[-1] == 3
+
+
+def test_blocks_of_a_settled_group_are_not_executed(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    the_plan = msgspec.structs.replace(make_plan(folder, blocks=16), target=1e6)
+    stopping = Stopping(the_plan)
+    builds = {"a": facts("a"), "b": facts("b")}
+    settled: list[Settled] = []
+    with workbench(folder) as bench:
+        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), wanted=stopping.wanted):
+            assert not settled, "the last block settles the group"
+            settled += stopping.feed(line)
+    assert [(one.blocks, one.reason) for one in settled] == [(8, Stop.TARGET)]
 
 
 def test_megabytes_of_output_are_cut_and_harmless(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ FLOORS = {
         "plan",
         "samples",
         "specs",
+        "stopping",
         "store",
         "workbench",
     },

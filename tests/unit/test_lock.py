@@ -62,7 +62,7 @@ class Recorder(Silent):
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def update(self, done: float, note: str = "") -> None:
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
         self.said.append(note)
         if self.act:
             self.act()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness import store
-from harness.model import JournalLine, Reason, Run, Skipped
+from harness.model import JournalLine, Reason, Run, Settled, Skipped, Stop
 from reports import page
 from reports.analysis import analyse
 from tests import made_up
@@ -206,3 +206,22 @@ def test_a_page_is_made_again_from_the_run_directory(tmp_path: Path) -> None:
     assert path == directory / "index.html"
     assert path.read_text(encoding="utf-8") == page.render(analyse(run, journal))
     assert json.loads((directory / "run.json").read_bytes())["id"] == run.id
+
+
+def test_a_page_says_what_is_short_of_its_target_and_at_which_level_it_computes() -> None:
+    run = made_up.run()
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05, budget_seconds=240))
+    settled = [
+        Settled(cases=group, blocks=8, half_width=0.061, reason=Stop.CAP)
+        for group in dict.fromkeys(block.group for block in run.plan.blocks)
+    ]
+
+    text = " ".join(_render(run, (*made_up.journal(run, noise=0.3), *settled)).text.split())
+    fixed = " ".join(_render(made_up.run()).text.split())
+
+    assert "0 of 6 workloads reached the target of this run, intervals of ±5 %." in text
+    assert "mixed/hybrid: ±6.1 % after 8 blocks, the most that this profile has; ±5 % would take about" in text
+    assert "therefore they are computed at 96.5 %" in text
+    assert "intervals of ±5 %, within 4 min" in text
+    assert "computed at" not in fixed
+    assert "target" not in fixed

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import msgspec
 import pytest
 
 from harness.errors import RequestError
 from harness.model import Measure, Profile, Size, Workload
-from harness.plan import EFFORTS, Request, estimate_seconds, make_plan, turn_order
+from harness.plan import EFFORTS, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
+from harness.planning import LOOKS
 from tests.toys import facts
 
 
@@ -58,7 +60,7 @@ def test_rounds_are_outermost() -> None:
 
 def test_the_home_cpu_rotates_through_the_set() -> None:
     homes = Counter(block.home for block in make_plan(request(SINGLE, cpus=2), ()).blocks)
-    assert homes == {0: 4, 1: 4}
+    assert homes == {0: 8, 1: 8}
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_seed_another_order() -> None:
@@ -124,3 +126,24 @@ def test_capacity_is_measured_in_blocks_of_its_own_with_whole_rounds_over_the_cp
 def test_one_thread_alone_has_no_capacity_to_compare() -> None:
     able = msgspec.structs.replace(PURE, capacity=True)
     assert {case.measure for case in make_plan(request(able, cpus=1), ()).cases} == {Measure.TIME}
+
+
+def test_a_profile_has_a_target_a_cap_that_is_a_look_and_a_budget() -> None:
+    plan = make_plan(request(PURE), ())
+    assert (plan.target, plan.budget_seconds, len(plan.blocks)) == (0.05, 240, 16)
+    assert all(effort.blocks in LOOKS for effort in EFFORTS.values())
+    assert [EFFORTS[profile].target for profile in Profile] == [0.05, 0.02, 0.01]
+
+
+def test_a_fixed_number_of_blocks_has_neither() -> None:
+    plan = make_plan(replace(request(PURE), blocks=3), ())
+    assert (plan.target, plan.budget_seconds, len(plan.blocks)) == (None, None, 3)
+
+
+def test_a_budget_bounds_the_estimate_but_not_below_the_first_look() -> None:
+    whole = estimate_seconds(make_plan(replace(request(PURE, SINGLE), budget_seconds=1e6), ()))
+    short = make_plan(replace(request(PURE, SINGLE), budget_seconds=1), ())
+    half = estimate_seconds(make_plan(replace(request(PURE, SINGLE), budget_seconds=0.75 * whole), ()))
+    assert half == 0.75 * whole
+    assert estimate_seconds(short) == first_look_seconds(short)
+    assert 0.4 * whole < first_look_seconds(short) < 0.6 * whole

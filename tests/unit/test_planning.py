@@ -10,6 +10,7 @@ from harness.planning import (
     LOOKS,
     Variances,
     blocks_for,
+    blocks_to_reach,
     confidence_at_looks,
     enough,
     next_look,
@@ -68,6 +69,19 @@ def test_blocks_for_a_target_reach_it_and_one_fewer_does_not(sd: float, half_wid
 def test_what_no_number_of_blocks_reaches_is_refused(sd: float, half_width: float) -> None:
     with pytest.raises(ValueError, match="no number of blocks"):
         blocks_for(sd, half_width)
+
+
+def test_an_interval_that_is_too_wide_needs_more_blocks_and_their_expected_number() -> None:
+    sd, confidence = 0.03, 0.965
+    half_width = math.expm1(stats.t.isf((1 - confidence) / 2, 7) * sd / math.sqrt(8))
+    assert blocks_to_reach(0.01, half_width, 8, confidence) == blocks_for(sd, 0.01, confidence)
+    assert blocks_to_reach(half_width * 0.999, half_width, 8, confidence) == 9
+
+
+@pytest.mark.parametrize("half_width", [math.nan, math.inf])
+def test_without_an_interval_nobody_knows_how_many_blocks_are_missing(half_width: float) -> None:
+    with pytest.raises(ValueError, match="no number of blocks"):
+        blocks_to_reach(0.01, half_width, 1)
 
 
 def test_looks_follow_one_another_up_to_the_cap() -> None:

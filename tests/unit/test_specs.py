@@ -87,3 +87,29 @@ def test_dependencies_are_names_without_versions(tmp_path: Path) -> None:
     (tmp_path / "mine" / "one.py").write_text('# /// script\n# dependencies = ["NumPy>=2", "lxml[html]==6"]\n# ///\n')
     (workload,) = specs.load_workloads(tmp_path)
     assert workload.dependencies == ("numpy", "lxml")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("0090s", 90)])
+def test_a_duration_is_a_number_and_a_unit(text: str, seconds: float) -> None:
+    assert specs.duration("--budget", text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("10", "did you mean 10m"),
+        ("10min", "did you mean 10m"),
+        ("90 seconds", "did you mean 90s"),
+        ("120 s", "did you mean 2m"),
+        ("1.5h", "did you mean 90m"),
+        ("2H", "did you mean 2h"),
+        ("0s", "nearest valid choice is 1s"),
+        ("-5m", "nearest valid choice is 1s"),
+        ("", "such as 90s, 10m or 2h"),
+        ("1h30m", "such as 90s, 10m or 2h"),
+        ("9" * 5000 + "s", "such as 90s, 10m or 2h"),
+    ],
+)
+def test_what_is_no_duration_is_refused_with_what_was_meant(text: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        specs.duration("--budget", text)

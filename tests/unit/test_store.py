@@ -8,7 +8,7 @@ import pytest
 
 from harness import store
 from harness.errors import HostError, RequestError
-from harness.model import SCHEMA, BlockRecord, Calibration, Ended, EngineFacts, HostFacts, Run
+from harness.model import SCHEMA, BlockRecord, Calibration, Ended, EngineFacts, HostFacts, Run, Settled, Stop
 from tests.toys import write_toys
 from tests.unit.test_execution import make_plan
 
@@ -38,6 +38,8 @@ def test_what_was_written_is_read_back_to_the_last_bit(tmp_path: Path, run: Run)
     lines = (
         Calibration(case="c", loops=4, seconds=1.0),
         RECORD,
+        Settled(cases=("w", "x"), blocks=8, half_width=0.1 + 0.2, reason=Stop.CAP),
+        Settled(cases=("v",), blocks=8, half_width=None, reason=Stop.NOTHING),
         Ended(complete=True, wall_seconds=1, worker_seconds=1),
     )
     with store.Journal(directory) as journal:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
-from harness.model import Reason
-from reports import summary
+import msgspec
+
+from harness.model import Reason, Settled, Stop
+from reports import prose, summary
 from reports.analysis import analyse
-from reports.findings import case_name
+from reports.findings import Findings, case_name
 from tests import made_up
 
 
@@ -76,3 +78,57 @@ def test_what_is_unknown_is_null() -> None:
     assert one_block["comparisons"][0]["ratio"] > 1
     assert nothing["comparisons"][0]["ratio"] is None
     assert nothing["efficiency"] is None
+
+
+def _stopped() -> Findings:
+    """A run of which one workload is short of its target and one has nothing to compare."""
+    run = made_up.run(blocks=16)
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05, budget_seconds=600))
+    ends = {"pure_python/cpu_bound": (0.1234, Stop.BUDGET), "numpy/inverse": (None, Stop.NOTHING)}
+    settled = (
+        Settled(cases=group, blocks=8, half_width=half_width, reason=reason)
+        for workload, group in {block.workload: block.group for block in run.plan.blocks}.items()
+        for half_width, reason in [ends.get(workload, (0.05, Stop.TARGET))]
+    )
+    failure = made_up.failure(run, "numpy/inverse", "3.13t", Reason.CRASHED)
+    journal = made_up.journal(run, noise=0.3, failures=[failure], blocks=range(48))
+    return analyse(run, (*journal, *settled))
+
+
+def test_the_text_says_what_is_short_of_its_target_and_what_it_would_take() -> None:
+    findings = _stopped()
+    text = " ".join(summary.text(findings).split())
+    (short,) = [p for p in findings.precisions if p.reason is Stop.BUDGET]
+
+    assert "4 of 6 workloads reached the target of this run, intervals of ±5 %, after 8 blocks." in text
+    assert (
+        "pure_python/cpu_bound: ±12.4 % after 8 blocks, when the budget was used; "
+        f"±5 % would take about {short.needed} in all, {prose.duration(short.seconds or 0)} more."
+    ) in text
+    assert "numpy/inverse: nothing to compare after 8 blocks." in text
+    assert "not executed" not in text
+
+
+def test_the_text_of_a_fixed_number_of_blocks_has_no_target() -> None:
+    run = made_up.run()
+
+    assert "target" not in summary.text(analyse(run, made_up.journal(run)))
+
+
+def test_the_data_has_target_level_and_what_each_workload_would_take() -> None:
+    findings = _stopped()
+
+    data = json.loads(json.dumps(summary.data(findings), allow_nan=False))
+
+    assert (data["target"], data["confidence"]) == (0.05, 0.95)
+    assert data["level"] == findings.level > 0.95
+    (short,) = [one for one in data["precisions"] if one["reason"] == "budget used"]
+    assert (short["workload"], short["cpus"], short["blocks"], short["half_width"]) == (
+        "pure_python/cpu_bound",
+        "0-1",
+        8,
+        0.1234,
+    )
+    assert short["needed_blocks"] > 8
+    assert short["needed_seconds"] > 0
+    assert data["comparisons"][0]["half_width"] > 0

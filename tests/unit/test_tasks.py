@@ -40,6 +40,10 @@ def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
         (("--optimize", "pgo"), 'did you mean "pgo-lto"?'),
         (("--blocks", "0"), "nearest valid choice is 1"),
         (("--blocks", "many"), "not a whole number"),
+        (("--budget", "10"), "did you mean 10m?"),
+        (("--budget", "0m"), "nearest valid choice is 1s"),
+        (("--budget", "soon"), "such as 90s, 10m or 2h"),
+        (("--budget", "10m", "--blocks", "3"), "leave one of them out"),
         (("--seed", "x"), "not a whole number"),
         (("--timeout", "0"), "nearest valid choice is 1"),
         (("--resume", "nosuch"), "there is no run"),
@@ -76,6 +80,16 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(tmp_path: Path) -> None:
     assert "seed 7" in ended.stdout
     assert "about" in ended.stdout
     assert (sorted((ROOT / "results").rglob("*")) if (ROOT / "results").exists() else []) == before
+
+
+def test_a_dry_run_says_how_much_it_is_at_most() -> None:
+    arguments = ("bench", "--dry-run", "--builds", "3.14,3.14t", "--workloads", "pure_python/cpu_bound")
+    assert "at most 16 blocks in at most about" in inv(*arguments).stdout
+    assert "at most" not in inv(*arguments, "--blocks", "3").stdout
+    assert "first look" not in inv(*arguments).stdout
+    short = inv(*arguments, "--budget", "1s").stdout
+    assert "first look at every workload takes about" in short
+    assert "more than the 1.0 s that there are" in short
 
 
 def test_every_task_has_help_with_an_example() -> None:

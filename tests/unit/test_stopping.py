@@ -1,0 +1,253 @@
+"""Stopping on made-up journals: at looks and nowhere else, on the width, within the budget, and the same again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+import pytest
+
+from harness.model import Block, BlockRecord, Calibration, JournalLine, Measure, Reason, Run, Settled, Stop
+from harness.plan import Request, make_plan
+from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks
+from harness.stopping import Stopping
+from reports.analysis import analyse
+from tests import made_up
+
+LOOP, DATA, MATRIX, INVERSE = "pure_python/cpu_bound", "pure_python/process_data", "numpy/square_sum", "numpy/inverse"
+
+
+def made_up_run(*names: str, blocks: int = 16, target: float | None = 0.05, budget: float | None = None) -> Run:
+    run = made_up.run(workloads=[made_up.workload(name, threaded=False) for name in names], blocks=blocks, values=4)
+    return msgspec.structs.replace(
+        run, plan=msgspec.structs.replace(run.plan, target=target, budget_seconds=budget)
+    )  # every block of a made-up journal takes 2.5 s, every calibration 0.2 s
+
+
+def records(run: Run, noise: Callable[[str], float], *, failing: tuple[str, ...] = ()) -> dict[int, BlockRecord]:
+    """Every block of the plan as it would be recorded, of workloads as noisy as `noise` says."""
+    failures = [made_up.failure(run, name, "3.13t", Reason.CRASHED) for name in failing]
+    found: dict[int, BlockRecord] = {}
+    for name in {block.workload for block in run.plan.blocks}:
+        for line in made_up.journal(run, made_up.truth(1.0, 1.0), noise=noise(name), failures=failures):
+            if isinstance(line, BlockRecord) and run.plan.blocks[line.index].workload == name:
+                found[line.index] = line
+    return found
+
+
+def execute(run: Run, found: dict[int, BlockRecord], stopping: Stopping, done: set[int]) -> Iterator[JournalLine]:
+    """What an execution does: always the first block that is wanted, and a line for every group that settles."""
+    while block := next((b for b in run.plan.blocks if b.index not in done and stopping.wanted(b)), None):
+        done.add(block.index)
+        yield found[block.index]
+        yield from stopping.feed(found[block.index])
+
+
+def whole(run: Run, found: dict[int, BlockRecord]) -> list[JournalLine]:
+    return list(execute(run, found, Stopping(run.plan), set()))
+
+
+def blocks(run: Run, journal: list[JournalLine]) -> Counter[str]:
+    return Counter(run.plan.blocks[line.index].workload for line in journal if isinstance(line, BlockRecord))
+
+
+def settled(journal: list[JournalLine]) -> dict[str, Settled]:
+    return {line.cases[0].partition(" ")[0]: line for line in journal if isinstance(line, Settled)}
+
+
+def noisy(**noise: float) -> Callable[[str], float]:
+    return lambda name: noise[name.rpartition("/")[2]]
+
+
+def test_a_group_stops_at_its_first_look_where_that_is_enough() -> None:
+    run = made_up_run(LOOP, DATA)
+    journal = whole(run, records(run, lambda _: 0.01))
+    assert blocks(run, journal) == {LOOP: 8, DATA: 8}
+    assert {one.reason for one in settled(journal).values()} == {Stop.TARGET}
+    assert all(one.half_width is not None and one.half_width <= 0.05 for one in settled(journal).values())
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.05, 0.07, 0.09, 0.12, 0.2])
+def test_a_group_settles_at_a_look_and_never_between(noise: float) -> None:
+    run = made_up_run(LOOP, blocks=48)
+    (one,) = settled(whole(run, records(run, lambda _: noise))).values()
+    assert one.blocks in LOOKS
+    found = records(run, lambda _: noise)
+    stopping = Stopping(run.plan)
+    for number, block in enumerate(run.plan.blocks[: one.blocks], start=1):
+        assert stopping.wanted(block)
+        assert bool(stopping.feed(found[block.index])) is (number == one.blocks)
+    assert not any(stopping.wanted(block) for block in run.plan.blocks)
+
+
+def test_the_width_is_that_of_the_report() -> None:
+    run = made_up_run(LOOP, blocks=48)
+    journal = whole(run, records(run, lambda _: 0.1))
+    (comparison,) = analyse(run, journal).comparisons
+    assert comparison.judgement is not None
+    assert settled(journal)[LOOP].half_width == comparison.judgement.effect.half_width
+    assert confidence_at_looks(CONFIDENCE) > CONFIDENCE
+
+
+def test_at_the_cap_a_group_ends_with_what_it_has() -> None:
+    run = made_up_run(LOOP, DATA)
+    journal = whole(run, records(run, noisy(cpu_bound=0.5, process_data=0.01)))
+    assert blocks(run, journal) == {LOOP: 16, DATA: 8}
+    assert settled(journal)[LOOP].reason is Stop.CAP
+    assert (settled(journal)[LOOP].half_width or 0) > 0.05
+
+
+def test_without_a_target_every_block_is_wanted_and_nothing_settles() -> None:
+    run = made_up_run(LOOP, target=None)
+    journal = whole(run, records(run, lambda _: 0.001))
+    assert blocks(run, journal) == {LOOP: 16}
+    assert settled(journal) == {}
+
+
+def test_a_group_with_nothing_but_failures_settles_at_the_first_look() -> None:
+    run = made_up_run(LOOP, DATA)
+    journal = whole(run, records(run, lambda _: 0.5, failing=(LOOP,)))
+    one = settled(journal)[LOOP]
+    assert (one.blocks, one.half_width, one.reason) == (8, None, Stop.NOTHING)
+    assert blocks(run, journal)[DATA] == 16
+
+
+def test_a_case_that_only_fails_does_not_keep_its_group_going() -> None:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], blocks=16, values=4)
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
+    journal = whole(run, records_of_threads(run))
+    assert settled(journal)[LOOP].reason is Stop.TARGET
+    assert settled(journal)[LOOP].blocks == 8
+
+
+def records_of_threads(run: Run) -> dict[int, BlockRecord]:
+    failure = made_up.failure(run, LOOP, "3.13t", Reason.CRASHED, threads=2)
+    journal = made_up.journal(run, noise=0.01, failures=[failure])
+    return {line.index: line for line in journal if isinstance(line, BlockRecord)}
+
+
+def test_a_single_build_stops_on_its_speedups() -> None:
+    run = made_up.run((made_up.build("3.13t"),), workloads=made_up.WORKLOADS[:1], blocks=16, values=4)
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
+    found = {line.index: line for line in made_up.journal(run, noise=0.01) if isinstance(line, BlockRecord)}
+    assert settled(whole(run, found))[LOOP].reason is Stop.TARGET
+
+
+# -- the budget --------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_goes_to_the_widest_intervals() -> None:
+    run = made_up_run(LOOP, DATA, MATRIX, INVERSE, blocks=48, target=0.001, budget=2.5 * (4 * 8 + 16))
+    noise = noisy(cpu_bound=0.3, process_data=0.2, square_sum=0.05, inverse=0.01)
+    journal = whole(run, records(run, noise))
+    assert blocks(run, journal) == {LOOP: 16, DATA: 16, MATRIX: 8, INVERSE: 8}
+    assert {one.reason for one in settled(journal).values()} == {Stop.BUDGET}
+
+
+def test_what_was_passed_over_gets_its_blocks_once_the_wider_ones_are_done() -> None:
+    run = made_up_run(LOOP, DATA, target=0.001, budget=1000)
+    journal = whole(run, records(run, noisy(cpu_bound=0.3, process_data=0.05)))
+    assert blocks(run, journal) == {LOOP: 16, DATA: 16}
+    order = [run.plan.blocks[line.index].workload for line in journal if isinstance(line, BlockRecord)]
+    assert order[16:] == [LOOP] * 8 + [DATA] * 8
+
+
+def test_a_budget_that_is_too_short_still_pays_for_the_first_look() -> None:
+    run = made_up_run(LOOP, DATA, budget=1)
+    journal = whole(run, records(run, noisy(cpu_bound=0.5, process_data=0.01)))
+    assert blocks(run, journal) == {LOOP: 8, DATA: 8}
+    assert settled(journal)[LOOP].reason is Stop.BUDGET
+    assert settled(journal)[DATA].reason is Stop.TARGET
+
+
+def test_calibrations_are_paid_from_the_budget() -> None:
+    run = made_up_run(LOOP, blocks=48, target=0.001, budget=100)
+    stopping = Stopping(run.plan)
+    stopping.feed(Calibration(case=run.plan.cases[0].id, loops=1, seconds=99))
+    found = records(run, lambda _: 0.1)
+    assert blocks(run, list(execute(run, found, stopping, set()))) == {LOOP: 8}
+
+
+def test_what_is_left_never_exceeds_the_budget_and_ends_at_nothing() -> None:
+    run = made_up_run(LOOP, DATA, blocks=48, target=0.001, budget=2.5 * 40)
+    found, stopping, done = records(run, lambda _: 0.1), Stopping(run.plan), set[int]()
+    assert stopping.left == 96
+    totals = set()
+    while block := next((b for b in run.plan.blocks if b.index not in done and stopping.wanted(b)), None):
+        done.add(block.index)
+        stopping.feed(found[block.index])
+        totals.add(len(done) + stopping.left)
+    assert totals == {40}
+    assert stopping.left == 0
+
+
+def test_groups_that_settle_shrink_what_is_left() -> None:
+    run = made_up_run(LOOP, DATA)
+    found, stopping = records(run, lambda _: 0.01), Stopping(run.plan)
+    assert stopping.left == 32
+    for block in run.plan.blocks[:15]:
+        stopping.feed(found[block.index])
+    assert stopping.left == 9  # 8 of the group that has not settled were not measured yet, of which 1 is certain
+
+
+# -- resuming ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [None, 2.5 * 50])
+def test_a_resumed_run_goes_on_as_the_whole_one_would_have(budget: float | None) -> None:
+    run = made_up_run(LOOP, DATA, MATRIX, blocks=48, target=0.02, budget=budget)
+    found = records(run, noisy(cpu_bound=0.08, process_data=0.05, square_sum=0.03))
+    journal = whole(run, found)
+    assert len(settled(journal)) == 3
+    for cut in range(0, len(journal), 7):
+        stopping = Stopping(run.plan)
+        done = {line.index for line in journal[:cut] if isinstance(line, BlockRecord)}
+        again = [one for line in journal[:cut] for one in stopping.feed(line)]
+        rest = list(execute(run, found, stopping, done))
+        assert [line for line in rest if isinstance(line, BlockRecord)] == [
+            line for line in journal[cut:] if isinstance(line, BlockRecord)
+        ]
+        assert settled([*again, *rest]) == settled(journal)
+
+
+def test_time_and_capacity_of_a_workload_stop_each_on_its_own() -> None:
+    work = msgspec.structs.replace(made_up.workload(LOOP, threaded=True), capacity=True)
+    plan = make_plan(Request(builds=("3.13", "3.13t"), workloads=(work,), cpu_sets=((0, 1),)), ())
+    cases = {case.id: case for case in plan.cases}
+    rng, stopping, measured = np.random.default_rng(1), Stopping(plan), Counter[Measure]()
+
+    def record(block: Block) -> BlockRecord:
+        """Alike in capacity, on every build; in time the builds differ by anything."""
+        outcomes = []
+        for id_ in block.cases:
+            for facts in made_up.PAIR:
+                scale = 1.0 if cases[id_].measure is Measure.CAPACITY else np.exp(rng.normal(0, 0.5))
+                outcomes.append(made_up.sample(cases[id_], facts, block, [scale] * block.values))
+        return BlockRecord(index=block.index, started=0, seconds=1, outcomes=tuple(outcomes))
+
+    ended: dict[Measure, Settled] = {}
+    done: set[int] = set()
+    while block := next((b for b in plan.blocks if b.index not in done and stopping.wanted(b)), None):
+        done.add(block.index)
+        measured[cases[block.cases[0]].measure] += 1
+        ended |= {cases[one.cases[0]].measure: one for one in stopping.feed(record(block))}
+    assert measured == {Measure.CAPACITY: 8, Measure.TIME: 16}
+    assert (ended[Measure.CAPACITY].reason, ended[Measure.CAPACITY].half_width) == (Stop.TARGET, 0)
+    assert ended[Measure.TIME].reason is Stop.CAP
+
+
+def test_groups_are_workloads_on_a_cpu_set() -> None:
+    run = made_up_run(LOOP)
+    other = made_up.case(LOOP, 1, (0,))
+    second = [
+        msgspec.structs.replace(block, index=block.index + 16, cpus=(0,), cases=(other.id,))
+        for block in run.plan.blocks
+    ]
+    plan = msgspec.structs.replace(run.plan, cases=(*run.plan.cases, other), blocks=(*run.plan.blocks, *second))
+    found, stopping = records(run, lambda _: 0.01), Stopping(plan)
+    for block in run.plan.blocks[:8]:
+        stopping.feed(found[block.index])
+    assert not stopping.wanted(run.plan.blocks[8])
+    assert all(stopping.wanted(block) for block in second)
