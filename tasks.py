@@ -92,7 +92,7 @@ def doctor(_: Context, json: bool = False) -> None:
 
 
 @verb(help={name: _BENCH_HELP[name] for name in ("builds", "optimize", "source")})
-def build(_: Context, builds: str | None = None, optimize: str = "plain", source: str | None = None) -> None:
+def build(_: Context, builds: str | None = None, optimize: str | None = None, source: str | None = None) -> None:
     """Build images only.
 
     Example: inv build --builds 3.14,3.14t --optimize pgo-lto
@@ -112,7 +112,7 @@ def bench(
     workloads: str | None = None,
     profile: str = "quick",
     engine: str = "docker",
-    optimize: str = "plain",
+    optimize: str | None = None,
     source: str | None = None,
     resume: str | None = None,
     skip_unavailable: bool = False,
@@ -129,6 +129,7 @@ def bench(
     Example: inv bench --cores 4,16 --builds 3.14,3.14t --workloads pure_python
     """
     from harness import session
+    from harness.errors import RequestError
     from harness.request import BenchOptions
 
     options = BenchOptions(
@@ -147,6 +148,8 @@ def bench(
         timeout=timeout,
         wait=not no_wait,
     )
+    if resume and (dry_run or options != BenchOptions(wait=options.wait)):
+        raise RequestError("--resume goes on with a run as it was planned; leave the other options out")
     if dry_run:
         session.dry_run(options)
         return 0

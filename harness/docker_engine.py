@@ -6,6 +6,7 @@ one container per build and CPU set, alive as long as the run.
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
 from collections import deque
@@ -24,7 +25,9 @@ from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
 from harness.workbench import Workbench
 
-_WORKER_LABEL = f"{LABEL}.worker"
+WORKER_LABEL = f"{LABEL}.worker"
+"""On worker containers: the name of the machine that started them."""
+
 _TOOLS = PurePosixPath("/gilometer")
 _EXCHANGE = PurePosixPath("/exchange")
 _USER = "10001:10001"
@@ -144,7 +147,7 @@ class DockerEngine:
             container = self._client.containers.create(
                 build.image,
                 ["sleep", "infinity"],
-                labels={LABEL: "1", _WORKER_LABEL: "1"},
+                labels={LABEL: "1", WORKER_LABEL: platform.node()},
                 hostname="gilometer",
                 user=_USER,
                 cpuset_cpus=cpu_list(cpus),
@@ -161,6 +164,7 @@ class DockerEngine:
                 pids_limit=_PIDS,
                 ulimits=[Ulimit(name="nofile", soft=_FILES, hard=_FILES), Ulimit(name="core", soft=0, hard=0)],
                 environment={},
+                use_config_proxy=False,
             )
         try:
             with engine_errors():
@@ -186,9 +190,12 @@ class DockerEngine:
             time.sleep(0.5)
 
     def remove_left_behind(self) -> int:
-        """Remove worker containers of runs that were killed.  Only with the machine's lock held: all are stale then."""
+        """Remove worker containers of runs that were killed.  Only with the machine's lock held: all are stale then.
+
+        Those that another machine started on the same engine are left alone.
+        """
         with engine_errors():
-            containers = self._client.containers.list(all=True, filters={"label": f"{_WORKER_LABEL}=1"})
+            containers = self._client.containers.list(all=True, filters={"label": f"{WORKER_LABEL}={platform.node()}"})
             for container in containers:
                 container.remove(force=True, v=True)
         return len(containers)

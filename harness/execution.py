@@ -46,7 +46,8 @@ class _Places:
 
     engine: Engine
     _open: dict[tuple[str, tuple[int, ...]], tuple[Place, ExitStack]] = field(default_factory=dict)
-    _given_up: bool = False
+    given_up: bool = False
+    """The engine was away and did not come back."""
 
     def get(self, build: BuildFacts, cpus: tuple[int, ...]) -> Place:
         key = (build.build.name, cpus)
@@ -59,8 +60,7 @@ class _Places:
     def recover(self) -> None:
         """After an engine failure: wait once for the engine to come back, and open every place anew."""
         self.close()
-        if not self._given_up:
-            self._given_up = not self.engine.wait_until_ready(_RECOVERY_SECONDS)
+        self.given_up = not self.engine.wait_until_ready(_RECOVERY_SECONDS)
 
     def close(self) -> None:
         while self._open:
@@ -92,7 +92,8 @@ class Execution:
     `loops` and `done` are what an earlier execution of the same plan recorded: calibrated loops by case, and indices
     of blocks.  Next is always the first block in the plan's order that is `wanted`, which is asked anew for each, so
     that a block that was passed over can come later.  After the iteration `worker_seconds` tells how long at least one
-    worker process was alive.
+    worker process was alive, and `complete` whether all that was wanted was executed: an engine that goes away and does
+    not come back ends the execution early.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Execution:
         wanted: Callable[[Block], bool] = lambda _: True,
     ) -> None:
         self.worker_seconds = 0.0
+        self.complete = False
         self._plan = plan
         self._builds = [builds[name] for name in plan.builds]
         self._by_name = dict(builds)
@@ -127,15 +129,21 @@ class Execution:
                 for case in block.cases:
                     if self._cases[case].measure is Measure.CAPACITY:
                         self._loops[case] = 1  # a window is as long as it is, however many loops
-                    if case not in self._loops and case not in self._failed:
+                    if case not in self._loops and case not in self._failed and not self._places.given_up:
                         yield self._calibrate(self._cases[case], block)
-                yield self._measure(block)
+                if not self._places.given_up:
+                    yield self._measure(block)
+                if self._places.given_up:  # the rest would only fail too; a resumed run can still measure it
+                    self.complete = False
+                    return
+            self.complete = True
 
     # -- calibration ---------------------------------------------------------------------------------------------------
 
     def _calibrate(self, case: Case, block: Block) -> Calibration:
         """Loops of a case, found on the baseline build: all builds then do the same work per value."""
         began = time.monotonic()
+        self._bench.clear_exchange()
         failure: Failure | None = None
         loops = 0
         try:
@@ -152,7 +160,6 @@ class Execution:
             self._places.recover()
         seconds = time.monotonic() - began
         self.worker_seconds += seconds
-        self._bench.clear_exchange()
         if failure is None:
             self._loops[case.id] = loops
         elif failure.reason is not Reason.ENGINE:  # an engine that comes back may still calibrate it
@@ -204,6 +211,7 @@ class Execution:
     def _take_turns(self, block: Block, wanted: list[tuple[str, str]]) -> list[Outcome]:
         places = {build: self._places.get(self._by_name[build], block.cpus) for _, build in wanted}
         began = time.monotonic()
+        self._bench.clear_exchange()  # whatever the last block left: pyperf never overwrites a file
         seats: dict[str, _Seat] = {}
         try:
             with Lockstep(self._bench.exchange) as table:
@@ -227,9 +235,11 @@ class Execution:
                     seat.worker.kill()
             raise
         if any(isinstance(outcome, Failure) for outcome in outcomes):
-            for place in places.values():  # whatever a failed worker left behind must not disturb the next block
-                place.clear()
-        self._bench.clear_exchange()
+            try:
+                for place in places.values():  # whatever a failed worker left behind must not disturb the next block
+                    place.clear()
+            except HostError:
+                self._places.recover()
         return outcomes
 
     def _start(self, name: str, case: Case, build: BuildFacts, place: Place, block: Block) -> _Seat:

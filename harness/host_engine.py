@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import IO
 
 from harness.engine import OUTPUT_BYTES, Place, Worker
@@ -29,9 +29,11 @@ class HostWorker:
 
     def poll(self) -> int | None:
         """Exit status in the shell's convention, None while it lives."""
-        status = self._process.poll()
-        if status is None:
-            return None
+        if self._process.returncode is None:
+            if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return None
+            self._end()
+        status = self._process.returncode
         if not self._log.closed:
             self._said = self._tail()
             self._log.close()
@@ -42,11 +44,16 @@ class HostWorker:
         return self._said if self._log.closed else self._tail()
 
     def kill(self) -> None:
-        """Kill the process group."""
+        """Kill the process group; nothing where the worker has ended."""
+        if self._process.returncode is None:
+            self._end()
+            self.poll()
+
+    def _end(self) -> None:
+        """Kill the group while its leader is not reaped: after that the number may be another group's."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self.poll()
 
     def _tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
@@ -77,7 +84,7 @@ class HostPlace:
             )
         except OSError as error:
             log.close()
-            raise HostError(f"cannot start {self._prefix[-1]}: {error.strerror}") from error
+            raise HostError(f"cannot start {error.filename or self._prefix[-1]}: {error.strerror}") from error
         worker = HostWorker(process, log)
         self._workers.append(worker)
         return worker
@@ -104,8 +111,13 @@ class HostEngine:
         )
 
     def has(self, build: BuildFacts) -> bool:
-        """Whether the interpreter is still there."""
-        return Path(build.executable).exists()
+        """Whether the interpreter is still there, and the same."""
+        asked = [build.executable, "-I", "-c", "import sys; print(*sys.version.split())"]
+        try:
+            answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        return answer.strip() == build.version
 
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.engine import Worker
+from harness.errors import HostError
 from harness.model import Turn
 
 _POLL_SECONDS = 0.02
@@ -36,7 +37,11 @@ class Lockstep:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "turns"
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self.path))
+        try:
+            self._listener.bind(str(self.path))
+        except OSError as error:
+            self._listener.close()
+            raise HostError(f"no socket at {self.path}: {error}", hint="Set TMPDIR to a short path.") from error
         self.path.chmod(0o666)  # the worker is another user
         self._listener.listen(64)
         self._seats: dict[str, socket.socket] = {}
@@ -86,8 +91,7 @@ class Lockstep:
                 waiting -= {seat for seat in waiting if self._workers[seat].poll() is not None}
                 continue
             connection.settimeout(timeout)
-            with connection.makefile("rb", buffering=0) as lines:
-                seat = os.fsdecode(lines.readline(80).strip())
+            seat = _name(connection)
             if seat in waiting:
                 waiting.discard(seat)
                 self._seats[seat] = connection
@@ -139,3 +143,12 @@ class Lockstep:
 
     def _drop(self, seat: str) -> None:
         self._seats.pop(seat).close()
+
+
+def _name(connection: socket.socket) -> str:
+    """The seat that a worker says it has; empty where it says nothing."""
+    try:
+        with connection.makefile("rb", buffering=0) as lines:
+            return os.fsdecode(lines.readline(80).strip())
+    except OSError:
+        return ""

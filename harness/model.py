@@ -136,6 +136,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Takes --size quick|full."""
     capacity: bool = False
     """Takes --measure capacity."""
+    full_seconds: float = 0.0
+    """About how long a value takes in full size on one thread, for estimates; 0 where it is not known."""
 
     @property
     def category(self) -> str:

@@ -184,13 +184,16 @@ def first_look_seconds(plan: Plan) -> float:
 def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
     """Turns take half as long again as their minimum: loops double until the minimum is reached."""
     by_id = {case.id: case for case in plan.cases}
+    full = {workload.name: workload.full_seconds for workload in plan.workloads if plan.size is Size.FULL}
+
+    def turn(case: Case) -> float:
+        least = 1.5 * turn_seconds(plan, case)
+        return least if case.measure is Measure.CAPACITY else max(least, full.get(case.workload, 0.0))
+
     measuring = sum(
         WORKER_SECONDS
         + len(plan.builds)
-        * sum(
-            WORKER_SECONDS / 2 + 1.5 * (plan.warmups + block.values) * turn_seconds(plan, by_id[case])
-            for case in block.cases
-        )
+        * sum(WORKER_SECONDS / 2 + (plan.warmups + block.values) * turn(by_id[case]) for case in block.cases)
         for block in blocks
     )
     return measuring + len(plan.cases) * 2 * WORKER_SECONDS

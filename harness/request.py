@@ -27,7 +27,7 @@ class BenchOptions:
     workloads: str | None = None
     profile: str = Profile.QUICK
     engine: str = "docker"
-    optimize: str = Optimize.PLAIN
+    optimize: str | None = None
     source: str | None = None
     skip_unavailable: bool = False
     seed: str | None = None
@@ -49,7 +49,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
     if options.blocks is not None and options.budget is not None:
         raise RequestError("--blocks is a fixed number of blocks, which no --budget shortens: leave one of them out")
     return Request(
-        builds=names or tuple(build.name for build in named_builds(options) or ()) or _UNDECIDED,
+        builds=names or _names(options) or _UNDECIDED,
         workloads=chosen,
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
@@ -62,22 +62,37 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
 
 
 def named_builds(options: BenchOptions) -> tuple[Build, ...] | None:
-    """The builds that were named; None where the choice was left open."""
-    specs.choose("--engine", options.engine, ENGINES)
-    optimize = Optimize(specs.choose("--optimize", options.optimize, [Optimize.PLAIN, Optimize.PGO_LTO]))
+    """The builds of builds.toml that were named; None where the choice was left open."""
+    wanted = optimize(options)
     if options.builds is None:
         return None
     known = builds.load()
-    names = specs.split("--builds", options.builds)
-    return tuple(builds.optimized(build, optimize, known) for build in builds.resolve(names, known))
+    named = builds.resolve(specs.split("--builds", options.builds), known)
+    return named if wanted is None else tuple(builds.optimized(build, wanted, known) for build in named)
+
+
+def optimize(options: BenchOptions) -> Optimize | None:
+    """The optimisation that was asked for; None where each build's own is meant."""
+    if options.optimize is None:
+        return None
+    return Optimize(specs.choose("--optimize", options.optimize, [Optimize.PLAIN, Optimize.PGO_LTO]))
+
+
+def _names(options: BenchOptions) -> tuple[str, ...]:
+    """Names of the builds as far as they are known before any was made; the host's interpreters keep theirs."""
+    if specs.choose("--engine", options.engine, ENGINES) == "host":
+        return tuple(specs.split("--builds", options.builds)) if options.builds else ()
+    return tuple(build.name for build in named_builds(options) or ())
 
 
 def command(options: BenchOptions, plan: Plan) -> str:
     """The command that makes the same run again: everything that was left open is filled in."""
     sizes = dict.fromkeys(len(case.cpus) for case in plan.cases)
-    # A build that was named twice has a number behind its second name.
-    names = [name.partition("#")[0] for name in plan.builds]
-    words = ["./inv", "bench", "--builds", ",".join(names), "--cores", ",".join(map(str, sizes))]
+    # A build that was named twice has a number behind its second name; an interpreter of the host may have been a path.
+    names = ",".join(name.partition("#")[0] for name in plan.builds)
+    if options.engine == "host" and options.builds:
+        names = options.builds
+    words = ["./inv", "bench", "--builds", names, "--cores", ",".join(map(str, sizes))]
     for option, value in (("--threads", options.threads), ("--workloads", options.workloads)):
         words += [option, value] if value else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
@@ -85,6 +100,7 @@ def command(options: BenchOptions, plan: Plan) -> str:
     words += ["--budget", options.budget] if options.budget else []
     words += ["--engine", options.engine] if options.engine != "docker" else []
     words += ["--source", options.source] if options.source else []
+    words += ["--timeout", options.timeout] if options.timeout != BenchOptions().timeout else []
     return shlex.join(words)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyperf
 
-from harness.errors import MeasurementError
+from harness.errors import HostError, MeasurementError
 from harness.model import Evidence, Sample, Turn, parse_cpu_list
 
 _EVIDENCE = "gilometer_"
@@ -92,8 +92,11 @@ def write_pyperf(path: Path, samples: Iterable[Sample]) -> None:
         by_case.setdefault(sample.case, []).append(run)
     if by_case:
         suite = pyperf.BenchmarkSuite([pyperf.Benchmark(runs) for runs in by_case.values()])
-        path.parent.mkdir(exist_ok=True)
-        suite.dump(str(path), replace=True)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            suite.dump(str(path), replace=True)
+        except OSError as error:
+            raise HostError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _read(path: Path) -> pyperf.Run:

@@ -66,14 +66,19 @@ def provide_test_tools() -> None:
 
 def build(options: BenchOptions) -> None:
     """Images only; prints what each build is."""
-    for facts in _builds(options, Screen())[0]:
+    screen = Screen()
+    with measuring("building images", screen):
+        built, _ = _builds(options, screen)
+    for facts in built:
         gil = "free-threaded" if facts.free_threaded else "with the GIL"
         print(f"{facts.build.name}: CPython {facts.release} {gil}, {facts.optimize}, image {facts.image[:19]}")
 
 
 def prepare(*names: str) -> tuple[BuildFacts, ...]:
     """The images of the builds named, or of the default pair, made where they are missing."""
-    return _builds(BenchOptions(builds=",".join(names) or None), Screen())[0]
+    screen = Screen()
+    with measuring("building images", screen):
+        return _builds(BenchOptions(builds=",".join(names) or None), screen)[0]
 
 
 def doctor(*, as_json: bool) -> None:
@@ -81,7 +86,12 @@ def doctor(*, as_json: bool) -> None:
     from harness import docker_client, images
 
     facts = host.facts()
-    findings = [*noise.findings(facts), noise.speeds(noise.probe_speeds(facts.cpus))]
+    findings = list(noise.findings(facts))
+    try:
+        with measuring("inv doctor", Screen(), wait=False):
+            findings.append(noise.speeds(noise.probe_speeds(facts.cpus)))
+    except HostError as error:
+        findings.append(noise.Finding("CPU speed", noise.State.NOTE, f"not tried: {error.message}"))
     try:
         found = docker_client.find()
         found.client.close()
@@ -118,18 +128,25 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
     """Plan, execute, report.  Returns the exit status: 0, or 4 where a measurement failed or is invalid."""
     screen = Screen()
     request.resolve(options, WORKLOADS)  # what is wrong with the request is said before anything is touched
-    if set_up and options.engine == "docker":
-        _provide_engine(screen)
-    facts, warnings = _builds(options, screen)
-    plan = make_plan(
-        request.resolve(options, WORKLOADS, tuple(fact.build.name for fact in facts)),
-        facts,
-    )
-    with (
-        measuring(" and ".join(plan.builds), screen, wait=options.wait),
-        workbench(WORKLOADS) as bench_,
-        open_engine(options.engine, bench_, screen) as engine,
-    ):
+    # From here on all of it disturbs, and is disturbed by, another run: compiling more than anything.
+    with measuring(f"inv bench, {options.builds or 'default builds'}", screen, wait=options.wait):
+        if set_up and options.engine == "docker":
+            _provide_engine(screen)
+        facts, warnings = _builds(options, screen)
+        plan = make_plan(request.resolve(options, WORKLOADS, tuple(fact.build.name for fact in facts)), facts)
+        return _bench(options, plan, facts, warnings, screen, as_json=as_json)
+
+
+def _bench(
+    options: BenchOptions,
+    plan: Plan,
+    facts: tuple[BuildFacts, ...],
+    warnings: tuple[str, ...],
+    screen: Screen,
+    *,
+    as_json: bool,
+) -> int:
+    with workbench(WORKLOADS) as bench_, open_engine(options.engine, bench_, screen) as engine:
         now = datetime.datetime.now(datetime.UTC)
         run = Run(
             schema=SCHEMA,
@@ -222,7 +239,7 @@ def _builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ..
     warnings: tuple[str, ...] = ()
     with contextlib.closing(Foundry(source=options.source)) as foundry:
         if wanted is None:
-            wanted, warnings = foundry.choose_pair(Optimize(options.optimize))
+            wanted, warnings = foundry.choose_pair(request.optimize(options) or Optimize.PLAIN)
         for warning in warnings:
             screen.say(f"warning: {warning}")
         return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
@@ -257,9 +274,11 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         except KeyboardInterrupt:
             interrupted = True
         wall = time.monotonic() - began
-        journal.append(Ended(complete=not interrupted, wall_seconds=wall, worker_seconds=execution.worker_seconds))
-    if interrupted:
-        screen.say(f"interrupted; everything finished is kept.  Go on with: ./inv bench --resume {_show(directory)}")
+        complete, seconds = execution.complete, execution.worker_seconds
+        journal.append(Ended(complete=complete, wall_seconds=wall, worker_seconds=seconds))
+    if not complete:
+        why = "interrupted" if interrupted else "the engine went away and did not come back"
+        screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {_show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     _write_pyperf(directory, run)
     _explain(directory, as_json=as_json)

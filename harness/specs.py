@@ -27,6 +27,7 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
     threaded: bool = False
     sized: bool = False
     capacity: bool = False
+    full_seconds: float = 0.0
 
 
 def load_workloads(folder: Path) -> tuple[Workload, ...]:
@@ -53,6 +54,7 @@ def _load_workload(folder: Path, script: Path) -> Workload:
         threaded=about.threaded,
         sized=about.sized,
         capacity=about.capacity,
+        full_seconds=about.full_seconds,
     )
 
 

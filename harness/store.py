@@ -1,4 +1,4 @@
-"""The run directory: run.json, outcomes.jsonl, pyperf/, log/, index.html.
+"""The run directory: run.json, outcomes.jsonl, pyperf/, index.html.
 
 Raw data is only ever appended; everything else can be made again from it.
 """
@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from harness.errors import HostError, RequestError
-from harness.model import SCHEMA, BlockRecord, Calibration, JournalLine, Run
+from harness.model import SCHEMA, BlockRecord, Calibration, Failure, JournalLine, Reason, Run
 
 RUN = "run.json"
 OUTCOMES = "outcomes.jsonl"
@@ -59,7 +59,7 @@ def create(results: Path, run: Run) -> Path:
     """Make the directory of a new run, with its run.json; the plan is on disk before the first block executes."""
     directory = results / run.id
     try:
-        (directory / "log").mkdir(parents=True)
+        directory.mkdir(parents=True)
         (directory / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
     except OSError as error:
         raise HostError(f"cannot write {directory}: {error.strerror}") from error
@@ -118,7 +118,14 @@ def mend(directory: Path) -> None:
 
 
 def recorded(journal: Iterable[JournalLine]) -> tuple[dict[str, int], frozenset[int]]:
-    """What is done: loops of each calibrated case, and indices of recorded blocks."""
+    """What is done: loops of each calibrated case, and indices of recorded blocks.
+
+    What was lost to an engine that went away is not done: a resumed run measures it again.
+    """
     loops = {line.case: line.loops for line in journal if isinstance(line, Calibration) and line.loops}
-    blocks = frozenset(line.index for line in journal if isinstance(line, BlockRecord))
+    blocks = frozenset(line.index for line in journal if isinstance(line, BlockRecord) and not _lost(line))
     return loops, blocks
+
+
+def _lost(record: BlockRecord) -> bool:
+    return any(isinstance(one, Failure) and one.reason is Reason.ENGINE for one in record.outcomes)

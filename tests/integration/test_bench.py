@@ -69,7 +69,7 @@ def page(directory: Path) -> str:
 
 def no_container_is_left() -> bool:
     with contextlib.closing(docker.from_env()) as client:
-        return client.containers.list(all=True, filters={"label": "org.gilometer.worker=1"}) == []
+        return client.containers.list(all=True, filters={"label": "org.gilometer.worker"}) == []
 
 
 def test_a_good_run_ends_well_and_leaves_nothing_behind(
@@ -182,7 +182,7 @@ def test_a_container_whose_cpu_set_is_not_as_planned_is_found_out(
 def _take_cpus_away(stop: threading.Event) -> None:
     with contextlib.closing(docker.from_env()) as client:
         while not stop.is_set():
-            for container in client.containers.list(filters={"label": "org.gilometer.worker=1"}):
+            for container in client.containers.list(filters={"label": "org.gilometer.worker"}):
                 if container.attrs["HostConfig"]["CpusetCpus"] != "0":
                     container.update(cpuset_cpus="0")
             time.sleep(0.05)

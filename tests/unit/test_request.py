@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +54,24 @@ def test_the_command_of_a_run_makes_the_same_plan_again(tmp_path: Path, options:
 def test_a_fixed_number_of_blocks_has_no_budget(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="leave one of them out"):
         plan_of(BenchOptions(blocks="3", budget="10m"), write_toys(tmp_path, "good"))
+
+
+@pytest.mark.parametrize("names", ["3.14-source-pgo,3.14t-source-pgo", "3.13-debian,3.14t-source"])
+def test_builds_that_are_named_are_never_replaced(names: str) -> None:
+    named = request.named_builds(BenchOptions(builds=names))
+    assert named is not None
+    assert ",".join(build.name for build in named) == names
+
+
+def test_an_optimisation_that_is_asked_for_applies_to_short_names() -> None:
+    named = request.named_builds(BenchOptions(builds="3.14,3.14t", optimize="pgo-lto"))
+    assert named is not None
+    assert [build.name for build in named] == ["3.14-source-pgo", "3.14t-source-pgo"]
+
+
+def test_interpreters_of_the_host_are_not_looked_for_among_the_images(tmp_path: Path) -> None:
+    options = BenchOptions(engine="host", builds=f"{sys.executable},/usr/bin/python3")
+    folder = write_toys(tmp_path, "good")
+    found = request.resolve(options, folder)
+    assert found.builds == (sys.executable, "/usr/bin/python3")
+    assert f"--builds {options.builds} " in request.command(options, make_plan(found, ()))

@@ -8,7 +8,19 @@ import pytest
 
 from harness import store
 from harness.errors import HostError, RequestError
-from harness.model import SCHEMA, BlockRecord, Calibration, Ended, EngineFacts, HostFacts, Run, Settled, Stop
+from harness.model import (
+    SCHEMA,
+    BlockRecord,
+    Calibration,
+    Ended,
+    EngineFacts,
+    Failure,
+    HostFacts,
+    Reason,
+    Run,
+    Settled,
+    Stop,
+)
 from tests.toys import write_toys
 from tests.unit.test_execution import make_plan
 
@@ -91,3 +103,10 @@ def test_a_full_disk_is_one_message(tmp_path: Path, run: Run) -> None:
     (directory / store.OUTCOMES).symlink_to("/dev/full")
     with pytest.raises(HostError, match="No space left on device"), store.Journal(directory) as journal:
         journal.append(RECORD)
+
+
+def test_what_an_engine_lost_is_measured_again() -> None:
+    lost = Failure(case="c", build="b", reason=Reason.ENGINE, message="gone")
+    crashed = Failure(case="c", build="b", reason=Reason.CRASHED, message="its own fault")
+    journal = [BlockRecord(index=i, started=0.0, seconds=1.0, outcomes=(one,)) for i, one in enumerate((lost, crashed))]
+    assert store.recorded(journal)[1] == frozenset({1})

@@ -47,6 +47,8 @@ def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
         (("--seed", "x"), "not a whole number"),
         (("--timeout", "0"), "nearest valid choice is 1"),
         (("--resume", "nosuch"), "there is no run"),
+        (("--resume", "nosuch", "--blocks", "3"), "leave the other options out"),
+        (("--resume", "nosuch", "--dry-run"), "leave the other options out"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_exit_status_2(arguments: tuple[str, ...], said: str) -> None:

@@ -163,7 +163,7 @@ def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
     assert text.startswith("# /// script\n")
     about = block(text)
     assert about["requires-python"] == ">=3.11"
-    assert about["tool"]["gilometer"].keys() - {"capacity"} == {"summary", "threaded", "sized"}
+    assert about["tool"]["gilometer"].keys() - {"capacity"} == {"summary", "threaded", "sized", "full_seconds"}
     assert re.fullmatch(r"[^\n]{20,120}\.", about["tool"]["gilometer"]["summary"])
     assert about["tool"]["gilometer"]["threaded"] is True
     assert about["tool"]["gilometer"]["sized"] is True

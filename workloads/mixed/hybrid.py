@@ -6,6 +6,7 @@
 # summary = "Filters a list in Python, then squares what is left in NumPy, each thread its own chunk."
 # threaded = true
 # sized = true
+# full_seconds = 0.3
 # ///
 """Some Python, some NumPy: a list comprehension that filters, an array made of what is left, one array operation.
 

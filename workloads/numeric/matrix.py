@@ -6,6 +6,7 @@
 # summary = "np.linalg.inv(data @ data.T) for each of several matrices, shared out over the threads, one BLAS thread."
 # threaded = true
 # sized = true
+# full_seconds = 1.4
 # ///
 """Dense linear algebra: a matrix product and an inverse, for several independent matrices.
 

@@ -6,6 +6,7 @@
 # summary = "np.sum(data ** 2) over many arrays, shared out over the threads."
 # threaded = true
 # sized = true
+# full_seconds = 0.4
 # capacity = true
 # ///
 """Two array operations, the square and its sum, on arrays of a few megabytes.

@@ -6,6 +6,7 @@
 # summary = "A loop that sums i ** 2 over a range of integers, split over the threads."
 # threaded = true
 # sized = true
+# full_seconds = 0.7
 # capacity = true
 # ///
 """Arithmetic in a plain Python loop.

@@ -6,6 +6,7 @@
 # summary = "Sums of squares through a generator expression for each of many data items, shared out over the threads."
 # threaded = true
 # sized = true
+# full_seconds = 0.6
 # capacity = true
 # ///
 """A list of items, each worked on by a small calculation in Python, the results collected in a list.

@@ -6,6 +6,7 @@
 # summary = "Validates and normalises customer records (text, amounts, dates), a million of them at full size."
 # threaded = true
 # sized = true
+# full_seconds = 8.0
 # ///
 """Records as they come from a file or an API: dicts of strings, some of them invalid, turned into clean ones.
 

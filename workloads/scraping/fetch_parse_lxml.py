@@ -6,6 +6,7 @@
 # summary = "Fetches pages from a local server with http.client, parses them with lxml; 100 pages at full size."
 # threaded = true
 # sized = true
+# full_seconds = 2.5
 # ///
 """The pages of fetch_parse_stdlib, fetched in the same way and parsed with lxml.
 

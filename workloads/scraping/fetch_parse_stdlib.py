@@ -6,6 +6,7 @@
 # summary = "Fetches pages from a local server with http.client, parses them with html.parser; 100 pages at full size."
 # threaded = true
 # sized = true
+# full_seconds = 3.0
 # ///
 """Pages fetched over real sockets, one connection per thread, each parsed as it arrives with the standard library.
 
