@@ -48,6 +48,7 @@ TOYS = {
     "busy": _MEASURED + "exec('while True: pass')",
     "fills": _MEASURED + 'open("/tmp/much", "wb").write(b"x" * (1 << 30))',
     "chatty": _MEASURED + 'print("y" * (8 << 20))',
+    "chatty_raises": _MEASURED + 'print("y" * (8 << 20), flush=True); raise ValueError("a toy that said too much")',
     "never_calibrates": 'raise RuntimeError("broken from the start")',
 }
 

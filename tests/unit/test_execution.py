@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from harness import plan, samples, specs
+from harness.engine import OUTPUT_BYTES
 from harness.execution import Execution
 from harness.host_engine import HostEngine
 from harness.model import (
@@ -152,10 +153,20 @@ def test_blocks_of_a_settled_group_are_not_executed(tmp_path: Path) -> None:
     assert [(one.blocks, one.reason) for one in settled] == [(8, Stop.TARGET)]
 
 
-def test_megabytes_of_output_are_cut_and_harmless(tmp_path: Path) -> None:
+def test_megabytes_of_output_are_harmless(tmp_path: Path) -> None:
     folder = write_toys(tmp_path / "w", "chatty")
     found = outcomes(execute(folder, make_plan(folder)))
     assert all(isinstance(outcome, Sample) for outcome in found)
+
+
+def test_of_megabytes_of_output_a_failure_keeps_the_end(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "chatty_raises")
+    found = [o for o in outcomes(execute(folder, make_plan(folder))) if isinstance(o, Failure)]
+    assert [failure.message for failure in found] == ["ValueError: a toy that said too much"] * 2
+    for failure in found:
+        assert len(failure.output) <= OUTPUT_BYTES
+        assert failure.output.startswith("yyy")
+        assert failure.output.endswith("ValueError: a toy that said too much")
 
 
 def test_samples_load_in_pyperf(tmp_path: Path) -> None:
