@@ -13,7 +13,7 @@ import msgspec
 from harness import builds, specs
 from harness.builds import IMAGES
 from harness.errors import HostError, RequestError
-from harness.images import Answers, abi, optimization
+from harness.interpreters import Answers, abi, describe
 from harness.model import Build, BuildFacts, Optimize, Source
 from harness.progress import Progress
 from harness.sources import cache_folder
@@ -48,26 +48,7 @@ def ensure(build: Build, progress: Progress) -> BuildFacts:
     if "pyperf" not in answers.packages:
         executable = _environment(build, progress)
         answers = _ask(executable)
-    return BuildFacts(
-        build=build,
-        release=answers.release,
-        version=answers.version,
-        free_threaded=answers.free_threaded,
-        gil_enabled=answers.gil_enabled,
-        executable=executable,
-        compiler=answers.compiler,
-        configure=answers.configure,
-        optimize=optimization(build, answers.configure),
-        link="shared" if answers.shared else "static",
-        libc=answers.libc,
-        machine=answers.machine,
-        packages=answers.packages,
-        turns_gil_on=answers.turns_gil_on,
-        image="",
-        base="",
-        recipe="",
-        origin=f"this host, {answers.base_executable}",
-    )
+    return describe(build, answers, executable=executable, origin=f"this host, {answers.base_executable}")
 
 
 def _find(name: str) -> Build:

@@ -7,7 +7,6 @@ the host reaches the network is not part of it, since whatever comes that way is
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from harness import bases, docker_client, network, sources, trees
+from harness import bases, docker_client, interpreters, network, sources, trees
 from harness.buildlog import BuildLog
 from harness.builds import IMAGES, Pins, load, load_pins
 from harness.docker_client import LABEL
 from harness.docker_images import Images
 from harness.errors import HostError, RequestError
-from harness.model import Build, BuildFacts, Optimize, Source, Struct
+from harness.model import Build, BuildFacts, Optimize, Source
 from harness.progress import Progress
 
 PREFERRED_SERIES = ("3.14", "3.13")
@@ -34,25 +33,6 @@ _ORIGIN = f"{LABEL}.origin"
 _INGREDIENTS = f"{LABEL}.ingredients"
 _EXECUTABLE = "/opt/python/bin/python"
 _CONFIGURE = {Optimize.PLAIN: (), Optimize.PGO_LTO: ("--enable-optimizations", "--with-lto")}
-
-
-class Answers(Struct, frozen=True, kw_only=True):
-    """What images/facts.py prints."""
-
-    release: str
-    version: str
-    free_threaded: bool
-    gil_enabled: bool
-    executable: str
-    base_executable: str
-    compiler: str
-    configure: str
-    shared: bool
-    libc: str
-    machine: str
-    packages: dict[str, str]
-    turns_gil_on: dict[str, str]
-    debian_packages: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +110,7 @@ class Foundry:
         recipe = Recipe(
             dockerfile=(IMAGES / f"{build.source}.Dockerfile").read_text(encoding="utf-8"),
             arguments=arguments(build, self._pins),
-            requirements=(IMAGES / "requirements" / f"{abi(build)}.txt").read_text(encoding="utf-8"),
+            requirements=(IMAGES / "requirements" / f"{interpreters.abi(build)}.txt").read_text(encoding="utf-8"),
             base=base,
             material=material,
         )
@@ -171,21 +151,10 @@ class Foundry:
         labels = found[1] if found else {}
         if answers.free_threaded is not build.free_threaded or not answers.release.startswith(f"{build.series}."):
             raise RequestError(f"{build.name} became {answers.version}: builds.toml or --source says otherwise")
-        return BuildFacts(
-            build=build,
-            release=answers.release,
-            version=answers.version,
-            free_threaded=answers.free_threaded,
-            gil_enabled=answers.gil_enabled,
+        return interpreters.describe(
+            build,
+            answers,
             executable=_EXECUTABLE,
-            compiler=answers.compiler,
-            configure=answers.configure,
-            optimize=optimization(build, answers.configure),
-            link="shared" if answers.shared else "static",
-            libc=answers.libc,
-            machine=answers.machine,
-            packages=answers.packages,
-            turns_gil_on=answers.turns_gil_on,
             image=image,
             base=recipe.base.description,
             recipe=recipe.sha256,
@@ -193,14 +162,14 @@ class Foundry:
             ingredients=msgspec.json.decode(labels.get(_INGREDIENTS, "{}"), type=dict[str, str]),
         )
 
-    def _ask(self, image: str) -> Answers:
+    def _ask(self, image: str) -> interpreters.Answers:
         """What the interpreter in an image says of itself; asked once per image."""
         script = (IMAGES / "facts.py").read_text(encoding="utf-8")
         kept = self._cache / "facts" / f"{_short(image)}-{hashlib.sha256(script.encode()).hexdigest()[:12]}.json"
         if kept.exists():
-            return msgspec.json.decode(kept.read_bytes(), type=Answers)
+            return msgspec.json.decode(kept.read_bytes(), type=interpreters.Answers)
         printed = self._images.execute(image, [_EXECUTABLE, "-I", "-c", script])
-        answers = msgspec.json.decode(printed, type=Answers)
+        answers = msgspec.json.decode(printed, type=interpreters.Answers)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(printed, encoding="utf-8")
         return answers
@@ -247,28 +216,6 @@ def arguments(build: Build, pins: Pins) -> dict[str, str]:
             }
         case Source.HOST:
             raise RequestError(f"{build.name} is an interpreter of the host, which no image is made of")
-
-
-def abi(build: Build) -> str:
-    """The ABI tag of a build's wheels: cp314t."""
-    return f"cp{build.series.replace('.', '')}{'t' if build.free_threaded else ''}"
-
-
-def optimization(build: Build, configure: str) -> str:
-    """What was really done: plain, pgo, lto or pgo-lto.
-
-    Packages do not tell, it stands in their debian/rules: `make profile-opt` with -flto, for Debian's builds and for
-    deadsnakes' with the GIL.  deadsnakes' free-threaded one is a bare `make`, with LTO in its linker flags only, where
-    it does nothing.
-    """
-    match build.source:
-        case Source.DEBIAN:
-            return "pgo-lto"
-        case Source.DEADSNAKES:
-            return "plain" if build.free_threaded else "pgo-lto"
-        case Source.SOURCE | Source.HOST:
-            done = (("pgo", "--enable-optimizations" in configure), ("lto", re.search(r"--with-lto(?!=no)", configure)))
-            return "-".join(name for name, was_done in done if was_done) or "plain"
 
 
 def _fill_context(

@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import builds, docker_client, images, sources
+from harness import builds, docker_client, images, interpreters, sources
 from harness.docker_client import LABEL
 from harness.docker_images import Images
 from harness.errors import MeasurementError
@@ -165,7 +165,7 @@ def test_a_wheel_with_another_hash_stops_the_build(
     pair_facts: tuple[BuildFacts, ...], another_recipe: Path, cache: Path, ours: Holdings
 ) -> None:
     build = pair_facts[0].build
-    lock = another_recipe / "requirements" / f"{images.abi(build)}.txt"
+    lock = another_recipe / "requirements" / f"{interpreters.abi(build)}.txt"
     lock.write_text(re.sub(r"(pyperf==\S+ \\\n +--hash=sha256:)[0-9a-f]{64}", r"\g<1>" + "0" * 64, lock.read_text()))
     before = ours()
     with pytest.raises(MeasurementError, match="DO NOT MATCH THE HASHES") as caught:

@@ -15,6 +15,7 @@ FLOORS = {
         "builds",
         "engine",
         "host",
+        "interpreters",
         "lock",
         "network",
         "noise",
@@ -45,7 +46,6 @@ FLOORS = {
     4: {"session", "workshop"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
-    ("host_builds", "images"),
     ("host_builds", "sources"),
     ("lockstep", "engine"),
     ("workshop", "session"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import builds, images, sources
+from harness import builds, images, interpreters, sources
 from harness.bases import Base
 from harness.errors import HostError, RequestError
 from harness.images import Foundry, Recipe
@@ -65,7 +65,7 @@ def test_every_build_has_all_that_its_recipe_consists_of(build: Build) -> None:
     declared = set(re.findall(r"(?m)^ARG (\w+)", dockerfile))
     with_default = set(re.findall(r"(?m)^ARG (\w+)=", dockerfile))
     assert declared - with_default == {"BASE", *images.arguments(build, PINS)}
-    assert (IMAGES / "requirements" / f"{images.abi(build)}.txt").exists()
+    assert (IMAGES / "requirements" / f"{interpreters.abi(build)}.txt").exists()
 
 
 def test_a_pair_differs_in_one_argument_only() -> None:
@@ -100,7 +100,7 @@ def test_deadsnakes_free_threaded_build_is_another_package_and_another_interpret
     ],
 )
 def test_optimisation_is_what_was_done_and_not_what_was_asked(name: str, configure: str, done: str) -> None:
-    assert images.optimization(CATALOGUE[name], configure) == done
+    assert interpreters.optimization(CATALOGUE[name], configure) == done
 
 
 @pytest.mark.parametrize("dockerfile", sorted(IMAGES.glob("*.Dockerfile")), ids=lambda path: path.name)
