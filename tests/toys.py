@@ -77,7 +77,7 @@ def facts(
     return BuildFacts(
         build=build,
         release="3",
-        version=sys.version,
+        version=" ".join(sys.version.split()),
         free_threaded=False,
         gil_enabled=True,
         executable=sys.executable,

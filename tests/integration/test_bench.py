@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import html
 import os
 import shutil
@@ -18,10 +17,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import execution, session, store
+from harness import session, store
 from harness.model import BlockRecord, BuildFacts, Failure, Reason, Sample
 from harness.request import BenchOptions
 from tests.conftest import required
+from tests.integration.processes import start_bench
 from tests.toys import write_toys
 
 Pair = tuple[str, str]
@@ -190,28 +190,22 @@ def _take_cpus_away(stop: threading.Event) -> None:
             time.sleep(0.05)
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # docker-py forgets sockets of a dead engine
 def test_a_stopped_engine_is_recorded_and_the_run_goes_on_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, own_engine: OwnEngine, pair: Pair
+    tmp_path: Path, results: Path, own_engine: OwnEngine, pair: Pair
 ) -> None:
-    monkeypatch.setattr(execution, "_RECOVERY_SECONDS", 60.0)
-    monkeypatch.setenv("DOCKER_HOST", own_engine.url)
-    toys(tmp_path, monkeypatch, "good")
-    interruption = threading.Thread(target=own_engine.stop_when_a_block_is_recorded, args=(results,), daemon=True)
-    interruption.start()
-    status, directory = bench(results, pair, blocks=12)
-    interruption.join()
-    assert status == 4
+    folder = write_toys(tmp_path / "workloads", "good")
+    process = start_bench(results, folder, pair, 12, DOCKER_HOST=own_engine.url)
+    own_engine.stop_when_a_block_is_recorded(results)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 4, said
+    (directory,) = results.iterdir()
     assert {failure.reason for failure in failures(directory)} <= {Reason.ENGINE, Reason.KILLED}
-    assert Reason.ENGINE in {failure.reason for failure in failures(directory)}
+    lost = [failure.message for failure in failures(directory) if failure.reason is Reason.ENGINE]
+    assert lost
     last = [line for line in store.load_journal(directory) if isinstance(line, BlockRecord)][-1]
     assert last.index == 11
     assert all(isinstance(outcome, Sample) for outcome in last.outcomes), "the engine is back"
-    said = next(failure.message for failure in failures(directory) if failure.reason is Reason.ENGINE)
-    assert said in html.unescape(page(directory))
-    gc.collect()  # here, where their warnings are expected
+    assert lost[0] in html.unescape(page(directory))
 
 
 class OwnEngine:
@@ -251,7 +245,9 @@ class OwnEngine:
         self._process.wait(60)
 
     def stop_when_a_block_is_recorded(self, results: Path) -> None:
+        deadline = time.monotonic() + 60
         while not any('"type":"block"' in path.read_text() for path in results.glob("*/outcomes.jsonl")):
+            assert time.monotonic() < deadline, "no block was recorded"
             time.sleep(0.05)
         self.stop()
         time.sleep(1)

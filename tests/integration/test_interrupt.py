@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,29 +13,17 @@ import pytest
 from harness import session, store
 from harness.errors import RequestError
 from harness.model import BlockRecord, Ended
+from tests.integration.processes import start_bench
 from tests.toys import write_toys
 
-ROOT = Path(__file__).parents[2]
 BLOCKS = 10
-
-_BENCH = """
-import sys
-from pathlib import Path
-from harness import session
-from harness.request import BenchOptions
-session.RESULTS, session.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
-sys.exit(session.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
-"""
 
 
 @pytest.fixture
 def interrupted(tmp_path: Path, pair: tuple[str, str]) -> Path:
     """A run that got Ctrl-C after its second block."""
     folder = write_toys(tmp_path / "workloads", "good")
-    arguments = [str(tmp_path / "results"), str(folder), ",".join(pair), str(BLOCKS)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", _BENCH, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start_bench(tmp_path / "results", folder, pair, BLOCKS)
     deadline = time.monotonic() + 120
     while _recorded(tmp_path) < 2:
         assert process.poll() is None, process.communicate()

@@ -1,0 +1,34 @@
+"""Benches in processes of their own, for tests that interrupt them or take their engine away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+_BENCH = """
+import sys
+from pathlib import Path
+from harness import session
+from harness.request import BenchOptions
+session.RESULTS, session.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
+sys.exit(session.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
+"""
+
+
+def start_bench(
+    results: Path, workloads: Path, builds: tuple[str, str], blocks: int, **environ: str
+) -> subprocess.Popen[str]:
+    """A bench of all workloads of a folder, its output kept in pipes."""
+    arguments = [str(results), str(workloads), ",".join(builds), str(blocks)]
+    return subprocess.Popen(
+        [sys.executable, "-c", _BENCH, *arguments],
+        cwd=ROOT,
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
