@@ -63,10 +63,10 @@ def quickstart(_: Context, source: str | None = None) -> int:
 
     Example: inv quickstart
     """
-    from harness import session
+    from harness import runs
     from harness.request import BenchOptions
 
-    return session.bench(BenchOptions(source=source), set_up=True)
+    return runs.bench(BenchOptions(source=source), set_up=True)
 
 
 @verb()
@@ -128,7 +128,7 @@ def bench(
 
     Example: inv bench --cores 4,16 --builds 3.14,3.14t --workloads pure_python
     """
-    from harness import session
+    from harness import runs
     from harness.errors import RequestError
     from harness.request import BenchOptions
 
@@ -151,11 +151,11 @@ def bench(
     if resume and (dry_run or options != BenchOptions(wait=options.wait)):
         raise RequestError("--resume goes on with a run as it was planned; leave the other options out")
     if dry_run:
-        session.dry_run(options)
+        runs.dry_run(options)
         return 0
     if resume:
-        return session.resume(resume, wait=not no_wait, as_json=json)
-    return session.bench(options, as_json=json)
+        return runs.resume(resume, wait=not no_wait, as_json=json)
+    return runs.bench(options, as_json=json)
 
 
 @verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})
@@ -164,9 +164,9 @@ def report(_: Context, run: str, json: bool = False) -> None:
 
     Example: inv report results/20260314-101500-3.14-3.14t
     """
-    from harness import session
+    from harness import runs
 
-    session.report(run, as_json=json)
+    runs.report(run, as_json=json)
 
 
 @verb(help={"only": "unit, integration or browser", "k": "passed to pytest"})

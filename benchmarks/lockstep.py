@@ -16,9 +16,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from harness import host, session, specs
+from harness import host, runs, session, specs
 from harness.execution import Execution
-from harness.model import BlockRecord, BuildFacts, Calibration, Sample
+from harness.journal import BlockRecord, Calibration, Sample
+from harness.model import BuildFacts
 from harness.plan import Request, make_plan
 from harness.screen import Screen
 from harness.stats import block_effect
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def _measure(builds: dict[str, BuildFacts], workload: str, blocks: int) -> tuple[list[float], list[float]]:
-    workloads = specs.select_workloads(workload, specs.load_workloads(session.WORKLOADS))
+    workloads = specs.select_workloads(workload, specs.load_workloads(runs.WORKLOADS))
     cpus = host.choose_cpus(host.read_topology(), 1)
     loops: dict[str, int] = {}
     lockstep: list[float] = []
@@ -54,7 +55,7 @@ def _measure(builds: dict[str, BuildFacts], workload: str, blocks: int) -> tuple
     screen = Screen()
     with (
         session.measuring("the benchmark of lockstep", screen),
-        workbench(session.WORKLOADS) as bench,
+        workbench(runs.WORKLOADS) as bench,
         session.open_engine("docker", bench, screen) as engine,
     ):
 

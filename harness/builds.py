@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from harness.errors import RequestError
 from harness.model import Build, Optimize, Source, Struct
+from harness.specs import nearest
 
 _T = TypeVar("_T")
 
@@ -121,19 +121,13 @@ def optimized(build: Build, optimize: Optimize, builds: Mapping[str, Build]) -> 
     raise RequestError(f'builds.toml has no build like "{build.name}" with optimize = "{optimize}"')
 
 
-def nearest(asked: str, builds: Iterable[str]) -> str:
-    """The name that `asked` was probably meant to be, short where that is enough."""
-    suffix = f"-{DEFAULT_SOURCE}"
-    names = list(builds)
-    short = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
-    return difflib.get_close_matches(asked.strip().lower(), [*short, *names], n=1, cutoff=0.0)[0]
-
-
 def _find(asked: str, builds: Mapping[str, Build]) -> Build:
-    for name in (asked, f"{asked}-{DEFAULT_SOURCE}"):
+    suffix = f"-{DEFAULT_SOURCE}"
+    for name in (asked, asked + suffix):
         if name in builds:
             return builds[name]
-    raise RequestError(f'there is no build "{asked}"; did you mean "{nearest(asked, builds)}"?')
+    short = [name.removesuffix(suffix) for name in builds if name.endswith(suffix)]
+    raise RequestError(f'there is no build "{asked}"{nearest(asked.strip().lower(), [*short, *builds])}')
 
 
 def _mistake(name: str, entry: _Entry, bases: Mapping[str, BasePin]) -> str:

@@ -13,24 +13,9 @@ from typing import Self
 from harness import samples
 from harness.engine import Engine, Place, Worker
 from harness.errors import HostError, MeasurementError
+from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Outcome, Reason, Sample
 from harness.lockstep import Lockstep, Track
-from harness.model import (
-    WRONG_ANSWER_STATUS,
-    Block,
-    BlockRecord,
-    BuildFacts,
-    Calibration,
-    Case,
-    Failure,
-    JournalLine,
-    Measure,
-    Outcome,
-    Plan,
-    Reason,
-    Sample,
-    Workload,
-    cpu_list,
-)
+from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Plan, Workload, cpu_list
 from harness.plan import turn_order, turn_seconds
 from harness.workbench import Workbench
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from harness.engine import Worker
 from harness.errors import HostError
-from harness.model import Turn
+from harness.journal import Turn
 
 _POLL_SECONDS = 0.02
 

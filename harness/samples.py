@@ -8,7 +8,8 @@ from pathlib import Path
 import pyperf
 
 from harness.errors import HostError, MeasurementError
-from harness.model import Evidence, Sample, Turn, parse_cpu_list
+from harness.journal import Evidence, Sample, Turn
+from harness.model import parse_cpu_list
 
 _EVIDENCE = "gilometer_"
 

@@ -13,19 +13,8 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from harness import stats
-from harness.model import (
-    Block,
-    BlockRecord,
-    Calibration,
-    Case,
-    Group,
-    JournalLine,
-    Measure,
-    Plan,
-    Sample,
-    Settled,
-    Stop,
-)
+from harness.journal import BlockRecord, Calibration, JournalLine, Sample, Settled, Stop
+from harness.model import Block, Case, Group, Measure, Plan
 from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks, enough, next_look
 
 Seat = tuple[str, str]

@@ -14,7 +14,8 @@ from typing import Self
 import msgspec
 
 from harness.errors import HostError, RequestError
-from harness.model import SCHEMA, BlockRecord, Calibration, Failure, JournalLine, Reason, Run
+from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Reason
+from harness.model import SCHEMA, Run
 
 RUN = "run.json"
 OUTCOMES = "outcomes.jsonl"

@@ -11,20 +11,8 @@ import numpy as np
 import pandas as pd
 
 from harness import planning, stats
-from harness.model import (
-    Block,
-    BlockRecord,
-    Calibration,
-    Case,
-    Ended,
-    Failure,
-    Group,
-    JournalLine,
-    Measure,
-    Run,
-    Sample,
-    Settled,
-)
+from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Sample, Settled
+from harness.model import Block, Case, Group, Measure, Run
 from reports import parity
 from reports.findings import (
     MARGIN,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.model import Case, Measure, Plan, Reason, Run, Stop, cpu_list
+from harness.journal import Reason, Stop
+from harness.model import Case, Measure, Plan, Run, cpu_list
 from harness.planning import CONFIDENCE, confidence_at_looks
 from harness.stats import Effect, Judgement, Verdict
 

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from harness.model import BuildFacts, Measure, Stop, cpu_list
+from harness.journal import Stop
+from harness.model import BuildFacts, Measure, cpu_list
 from harness.stats import Effect, Judgement, Verdict
 from reports.findings import MARGIN, Comparison, Findings, Parity, Precision, Speedup
 

@@ -10,30 +10,22 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import numpy as np
 
+from harness.journal import BlockRecord, Calibration, Ended, Evidence, Failure, JournalLine, Reason, Sample, Turn
 from harness.model import (
     SCHEMA,
     Block,
-    BlockRecord,
     Build,
     BuildFacts,
-    Calibration,
     Case,
-    Ended,
     EngineFacts,
-    Evidence,
-    Failure,
     HostFacts,
-    JournalLine,
     Optimize,
     Plan,
     Profile,
-    Reason,
     Run,
-    Sample,
     Size,
     Source,
     Strategy,
-    Turn,
     Workload,
     cpu_list,
 )

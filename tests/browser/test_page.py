@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
-from harness.model import Reason
+from harness.journal import Reason
 from reports import page as report
 from reports.analysis import analyse
 from tests import made_up

@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 _BENCH = """
 import sys
 from pathlib import Path
-from harness import session
+from harness import runs
 from harness.request import BenchOptions
-session.RESULTS, session.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
-sys.exit(session.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
+runs.RESULTS, runs.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
+sys.exit(runs.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
 """
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import session, store
-from harness.model import BlockRecord, BuildFacts, Failure, Reason, Sample
+from harness import runs, store
+from harness.journal import BlockRecord, Failure, Reason, Sample
+from harness.model import BuildFacts
 from harness.request import BenchOptions
 from tests.conftest import required
 from tests.integration.processes import start_bench
@@ -29,13 +30,13 @@ Pair = tuple[str, str]
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(session, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
     return tmp_path / "results"
 
 
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str, threaded: bool = False) -> Path:
     folder = write_toys(tmp_path / "workloads", *names, threaded=threaded)
-    monkeypatch.setattr(session, "WORKLOADS", folder)
+    monkeypatch.setattr(runs, "WORKLOADS", folder)
     return folder
 
 
@@ -51,7 +52,7 @@ def bench(
     options = BenchOptions(
         builds=",".join(pair), blocks=str(blocks), timeout=str(timeout), seed="1", cores=cores, threads=threads
     )
-    status = session.bench(options)
+    status = runs.bench(options)
     (directory,) = results.iterdir()
     return status, directory
 
@@ -285,7 +286,7 @@ def test_a_second_run_waits_or_refuses_and_says_so(
     toys(tmp_path, monkeypatch, "good")
     holder = lock.measuring_lock(wait=True, progress=Silent(), describe="another run")
     with holder, pytest.raises(HostError, match="another run"):
-        session.bench(BenchOptions(builds=",".join(pair), blocks="1", wait=False))
+        runs.bench(BenchOptions(builds=",".join(pair), blocks="1", wait=False))
     assert not results.exists()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import session, store
+from harness import runs, store
 from harness.errors import RequestError
-from harness.model import BlockRecord, Ended
+from harness.journal import BlockRecord, Ended
 from tests.integration.processes import start_bench
 from tests.toys import write_toys
 
@@ -56,8 +56,8 @@ def test_finished_blocks_are_kept_reported_and_nothing_is_left(interrupted: Path
 def test_resuming_executes_what_is_missing_and_each_block_once(
     interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "WORKLOADS", tmp_path / "workloads")
-    assert session.resume(str(interrupted)) == 0
+    monkeypatch.setattr(runs, "WORKLOADS", tmp_path / "workloads")
+    assert runs.resume(str(interrupted)) == 0
     blocks = [line.index for line in store.load_journal(interrupted) if isinstance(line, BlockRecord)]
     assert sorted(blocks) == list(range(BLOCKS))
 
@@ -65,10 +65,10 @@ def test_resuming_executes_what_is_missing_and_each_block_once(
 def test_a_changed_workload_refuses_to_resume_and_shows_the_difference(
     interrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "WORKLOADS", tmp_path / "workloads")
+    monkeypatch.setattr(runs, "WORKLOADS", tmp_path / "workloads")
     script = tmp_path / "workloads" / "toy" / "good.py"
     script.write_text(script.read_text() + "# changed\n")
     before = (interrupted / store.OUTCOMES).read_bytes()
     with pytest.raises(RequestError, match=r"cannot be resumed.*workload toy/good: \w{12} then, \w{12} now"):
-        session.resume(str(interrupted))
+        runs.resume(str(interrupted))
     assert (interrupted / store.OUTCOMES).read_bytes() == before

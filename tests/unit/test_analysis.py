@@ -8,19 +8,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from harness.model import (
-    BlockRecord,
-    Calibration,
-    Case,
-    Ended,
-    Failure,
-    JournalLine,
-    Reason,
-    Run,
-    Sample,
-    Settled,
-    Stop,
-)
+from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Reason, Sample, Settled, Stop
+from harness.model import Case, Run
 from harness.planning import blocks_to_reach, confidence_at_looks
 from harness.stats import Judgement, Verdict
 from reports.analysis import analyse

@@ -12,18 +12,8 @@ from harness import plan, samples, specs
 from harness.engine import OUTPUT_BYTES
 from harness.execution import Execution
 from harness.host_engine import HostEngine
-from harness.model import (
-    Block,
-    BlockRecord,
-    Calibration,
-    Failure,
-    JournalLine,
-    Plan,
-    Reason,
-    Sample,
-    Settled,
-    Stop,
-)
+from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Reason, Sample, Settled, Stop
+from harness.model import Block, Plan
 from harness.stopping import Stopping
 from harness.workbench import workbench
 from tests.toys import facts, write_toys

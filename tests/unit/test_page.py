@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from harness import store
-from harness.model import JournalLine, Reason, Run, Settled, Skipped, Stop
+from harness.journal import JournalLine, Reason, Settled, Stop
+from harness.model import Run, Skipped
 from reports import page
 from reports.analysis import analyse
 from tests import made_up

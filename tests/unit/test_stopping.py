@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.model import Block, BlockRecord, Calibration, JournalLine, Measure, Reason, Run, Settled, Stop
+from harness.journal import BlockRecord, Calibration, JournalLine, Reason, Settled, Stop
+from harness.model import Block, Measure, Run
 from harness.plan import Request, make_plan
 from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks
 from harness.stopping import Stopping

@@ -8,19 +8,8 @@ import pytest
 
 from harness import store
 from harness.errors import HostError, RequestError
-from harness.model import (
-    SCHEMA,
-    BlockRecord,
-    Calibration,
-    Ended,
-    EngineFacts,
-    Failure,
-    HostFacts,
-    Reason,
-    Run,
-    Settled,
-    Stop,
-)
+from harness.journal import BlockRecord, Calibration, Ended, Failure, Reason, Settled, Stop
+from harness.model import SCHEMA, EngineFacts, HostFacts, Run
 from tests.toys import write_toys
 from tests.unit.test_execution import make_plan
 

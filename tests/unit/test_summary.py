@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from harness.model import Reason, Settled, Stop
+from harness.journal import Reason, Settled, Stop
 from reports import prose, summary
 from reports.analysis import analyse
 from reports.findings import Findings, case_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from harness.model import BlockRecord, Reason, Sample
+from harness.journal import BlockRecord, Reason, Sample
 from reports import prose, verdict
 from reports.analysis import analyse
 from reports.findings import Findings

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import plan, session, specs, store
+from harness import plan, runs, specs, store
 from harness.host_engine import HostEngine
-from harness.model import SCHEMA, BlockRecord, Calibration, Ended, Run, Settled, Stop
+from harness.journal import BlockRecord, Calibration, Ended, Settled, Stop
+from harness.model import SCHEMA, Run
 from harness.workbench import workbench
 from tests import made_up
 from tests.toys import facts, write_toys
@@ -21,8 +22,8 @@ from tests.toys import facts, write_toys
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of a toy that does well and one that only crashes, nothing of it executed yet; any width is enough."""
     folder = write_toys(tmp_path / "workloads", "good", "raises")
-    monkeypatch.setattr(session, "WORKLOADS", folder)
-    monkeypatch.setattr(session, "measuring", _unlocked)  # other tests may measure at the same time
+    monkeypatch.setattr(runs, "WORKLOADS", folder)
+    monkeypatch.setattr(runs, "measuring", _unlocked)  # other tests may measure at the same time
     workloads = specs.load_workloads(folder)
     planned = plan.make_plan(plan.Request(builds=("a", "b"), workloads=workloads, cpu_sets=((0,),)), ())
     with workbench(folder) as bench:
@@ -46,7 +47,7 @@ def _recorded(directory: Path) -> tuple[Run, list[int], list[Settled]]:
 def test_blocks_of_a_settled_group_are_not_executed_and_a_killed_run_stops_where_the_whole_one_would_have(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert session.resume(str(directory)) == 4, "one toy only crashes"
+    assert runs.resume(str(directory)) == 4, "one toy only crashes"
     run, blocks, settled = _recorded(directory)
     assert len(run.plan.blocks) == 32
     assert blocks == list(range(16)), "the first look at both, and nothing beyond it"
@@ -63,7 +64,7 @@ def test_blocks_of_a_settled_group_are_not_executed_and_a_killed_run_stops_where
     lines = path.read_bytes().splitlines(keepends=True)
     cut = next(number for number, line in enumerate(lines) if b'"type":"settled"' in line)
     path.write_bytes(b"".join(lines[:cut]))  # killed after the block, before what it settled was written
-    session.resume(str(directory))
+    runs.resume(str(directory))
     assert _recorded(directory)[1] == blocks
     assert set(_recorded(directory)[2]) >= {one for one in settled if one.reason is Stop.NOTHING}
     assert len(_recorded(directory)[2]) == 2
