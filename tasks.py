@@ -28,6 +28,7 @@ _BENCH_HELP = {
     "seed": "makes the order of everything repeatable",
     "blocks": "exactly this many rounds over all workloads, instead of stopping where intervals are narrow enough",
     "budget": "time to measure, such as 90s, 10m or 2h, spent where intervals are widest; without it, the profile's",
+    "measures": "what to measure: time, capacity, memory; without it, what the profile has time for",
     "timeout": "seconds of silence after which a worker is stopped",
     "no_wait": "refuse, instead of waiting, while another run measures on this machine",
     "json": "print the findings as JSON on stdout",
@@ -120,6 +121,7 @@ def bench(
     seed: str | None = None,
     blocks: str | None = None,
     budget: str | None = None,
+    measures: str | None = None,
     timeout: str = "120",
     no_wait: bool = False,
     json: bool = False,
@@ -145,6 +147,7 @@ def bench(
         seed=seed,
         blocks=blocks,
         budget=budget,
+        measures=measures,
         timeout=timeout,
         wait=not no_wait,
     )

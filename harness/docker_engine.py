@@ -174,6 +174,11 @@ class DockerEngine:
             with suppress(HostError), engine_errors():
                 container.remove(force=True, v=True)
 
+    def neighbours(self) -> int | None:
+        """Running containers without our label."""
+        with engine_errors():
+            return sum(LABEL not in (container["Labels"] or {}) for container in self._client.api.containers())
+
     def close(self) -> None:
         """Close the connections to the engine."""
         self._client.close()

@@ -56,5 +56,8 @@ class Engine(Protocol):
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> AbstractContextManager[Place]:
         """A place for workers of `build` on exactly `cpus`; nothing of it is left at the end, also on an interrupt."""
 
+    def neighbours(self) -> int | None:
+        """Running containers that are not ours; None where there is no such count."""
+
     def wait_until_ready(self, seconds: float) -> bool:
         """Whether the engine answers, or does so again within `seconds`."""

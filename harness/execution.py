@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 from harness import samples
 from harness.engine import Engine, Place, Worker
 from harness.errors import HostError, MeasurementError
-from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Outcome, Reason, Sample
+from harness.journal import (
+    ATTEMPTS,
+    BlockRecord,
+    Calibration,
+    Disturbance,
+    Failure,
+    JournalLine,
+    Noise,
+    Outcome,
+    Reason,
+    Sample,
+)
+from harness.ledger import Ledger, disturbances
 from harness.lockstep import Lockstep, Track
 from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Plan, Workload, cpu_list
 from harness.plan import turn_order, turn_seconds
@@ -47,6 +60,11 @@ class _Places:
         self.close()
         self.given_up = not self.engine.wait_until_ready(_RECOVERY_SECONDS)
 
+    def clear(self) -> None:
+        """Kill whatever still lives in any of them."""
+        for place, _ in self._open.values():
+            place.clear()
+
     def close(self) -> None:
         while self._open:
             _, stack = self._open.popitem()[1]
@@ -71,14 +89,36 @@ class _Seat:
     worker: Worker
 
 
+class Steering(Protocol):
+    """Decides, while a plan is executed, how much of it is."""
+
+    def wanted(self, block: Block) -> bool:
+        """Whether a block should be executed now."""
+
+    def values(self, block: Block) -> int:
+        """How many values each of its workers should measure."""
+
+
+class AsPlanned:
+    """Every block, as the plan has it."""
+
+    def wanted(self, block: Block) -> bool:
+        """Always."""
+        return block.values > 0
+
+    def values(self, block: Block) -> int:
+        """The plan's."""
+        return block.values
+
+
 class Execution:
     """Executes `plan` on `engine`; iterate over it once.
 
     `loops` and `done` are what an earlier execution of the same plan recorded: calibrated loops by case, and indices
-    of blocks.  Next is always the first block in the plan's order that is `wanted`, which is asked anew for each, so
-    that a block that was passed over can come later.  After the iteration `worker_seconds` tells how long at least one
-    worker process was alive, and `complete` whether all that was wanted was executed: an engine that goes away and does
-    not come back ends the execution early.
+    of blocks.  Next is always the first block in the plan's order that is wanted, which is asked anew for each, so that
+    a block that was passed over can come later.  An invalid block is put behind all others, to be measured again.
+    After the iteration `worker_seconds` tells how long at least one worker process was alive, and `complete` whether
+    all that was wanted was executed: an engine that goes away and does not come back ends the execution early.
     """
 
     def __init__(
@@ -90,7 +130,7 @@ class Execution:
         *,
         loops: Mapping[str, int],
         done: Collection[int],
-        wanted: Callable[[Block], bool] = lambda _: True,
+        steering: Steering | None = None,
     ) -> None:
         self.worker_seconds = 0.0
         self.complete = False
@@ -99,29 +139,36 @@ class Execution:
         self._by_name = dict(builds)
         self._cases = {case.id: case for case in plan.cases}
         self._workloads = {workload.name: workload for workload in plan.workloads}
+        self._engine = engine
         self._places = _Places(engine)
         self._bench = bench
-        self._loops = dict(loops)
+        self._loops = {case.id: 1 for case in plan.cases if not case.measure.calibrated} | dict(loops)
         self._failed: dict[str, Failure] = {}
         self._pending = [block for block in plan.blocks if block.index not in done]
-        self._wanted = wanted
+        self._attempts: Counter[int] = Counter()
+        self._steering = steering or AsPlanned()
 
     def __iter__(self) -> Iterator[JournalLine]:
         """Calibrations, each before the first block that needs it, and a record per block."""
         with self._places:
-            while block := next(filter(self._wanted, self._pending), None):
+            while block := next(filter(self._steering.wanted, self._pending), None):
                 self._pending.remove(block)
-                for case in block.cases:
-                    if self._cases[case].measure is Measure.CAPACITY:
-                        self._loops[case] = 1  # a window is as long as it is, however many loops
-                    if case not in self._loops and case not in self._failed and not self._places.given_up:
-                        yield self._calibrate(self._cases[case], block)
-                if not self._places.given_up:
-                    yield self._measure(block)
+                yield from self._execute(block)
                 if self._places.given_up:  # the rest would only fail too; a resumed run can still measure it
-                    self.complete = False
                     return
             self.complete = True
+
+    def _execute(self, block: Block) -> Iterator[JournalLine]:
+        for case in block.cases:
+            if case not in self._loops and case not in self._failed:
+                yield self._calibrate(self._cases[case], block)
+                if self._places.given_up:
+                    return
+        record = self._measure(block)
+        self._attempts[block.index] += 1
+        if record.invalid and self._attempts[block.index] < ATTEMPTS:
+            self._pending.append(block)
+        yield record
 
     # -- calibration ---------------------------------------------------------------------------------------------------
 
@@ -180,52 +227,67 @@ class Execution:
             if case not in self._loops
             for build in self._builds
         ]
-        wanted = [
-            (case, build) for case, build in turn_order(block, self._plan.builds) if case in self._loops
-        ]  # fmt: skip
+        wanted = [(case, build) for case, build in turn_order(block, self._plan.builds) if case in self._loops]
+        noise: Noise | None = None
         try:
-            outcomes = self._take_turns(block, wanted) if wanted else []
+            outcomes, noise = self._take_turns(block, wanted) if wanted else ([], None)
         except HostError as error:
             outcomes = [
                 Failure(case=case, build=build, reason=Reason.ENGINE, message=error.message) for case, build in wanted
             ]
             self._places.recover()
-        seconds = time.monotonic() - began
-        return BlockRecord(index=block.index, started=started, seconds=seconds, outcomes=(*outcomes, *uncalibrated))
+        return BlockRecord(
+            index=block.index,
+            started=started,
+            seconds=time.monotonic() - began,
+            outcomes=(*outcomes, *uncalibrated),
+            noise=noise,
+            invalid=self._disturbances(block, outcomes, noise),
+        )
 
-    def _take_turns(self, block: Block, wanted: list[tuple[str, str]]) -> list[Outcome]:
-        places = {build: self._places.get(self._by_name[build], block.cpus) for _, build in wanted}
+    def _take_turns(self, block: Block, wanted: list[tuple[str, str]]) -> tuple[list[Outcome], Noise]:
         began = time.monotonic()
+        turns = self._plan.warmups + self._steering.values(block)
         self._bench.clear_exchange()  # whatever the last block left: pyperf never overwrites a file
         seats: dict[str, _Seat] = {}
-        try:
-            with Lockstep(self._bench.exchange) as table:
-                for number, (case, build) in enumerate(wanted):
-                    seat = self._start(
-                        f"seat-{number:02}", self._cases[case], self._by_name[build], places[build], block
-                    )
-                    seats[seat.name] = seat
-                tracks = table.take_turns(
-                    {name: seat.worker for name, seat in seats.items()},
-                    order=list(seats),
-                    turns=self._plan.warmups + block.values,
-                    timeout=self._plan.timeout_seconds,
-                )
-            statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
-            self.worker_seconds += time.monotonic() - began
-            outcomes = [self._outcome(seat, tracks[name], statuses[name], block) for name, seat in seats.items()]
-        except BaseException:
-            with suppress(HostError):
-                for seat in seats.values():
-                    seat.worker.kill()
-            raise
-        if any(isinstance(outcome, Failure) for outcome in outcomes):
+        with ExitStack() as fresh, Lockstep(self._bench.exchange) as table:
             try:
-                for place in places.values():  # whatever a failed worker left behind must not disturb the next block
-                    place.clear()
+                for number, (case, build) in enumerate(wanted):
+                    place = self._place(self._cases[case], self._by_name[build], block, fresh)
+                    seat = self._start(f"seat-{number:02}", self._cases[case], self._by_name[build], place, block)
+                    seats[seat.name] = seat
+                table.seat({name: seat.worker for name, seat in seats.items()}, self._plan.timeout_seconds)
+                ledger = Ledger(block.cpus)
+                tracks = table.take_turns(list(seats), turns)
+                ledger.stop()
+                statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
+                self.worker_seconds += time.monotonic() - began
+                outcomes = [self._outcome(seat, tracks[name], statuses[name], block) for name, seat in seats.items()]
+            except BaseException:
+                with suppress(HostError):
+                    for seat in seats.values():
+                        seat.worker.kill()
+                raise
+            noise = ledger.noise((o for o in outcomes if isinstance(o, Sample)), self._engine.neighbours())
+        if any(isinstance(outcome, Failure) for outcome in outcomes):
+            try:  # whatever a failed worker left behind must not disturb the next block
+                self._places.clear()
             except HostError:
                 self._places.recover()
-        return outcomes
+        return outcomes, noise
+
+    def _place(self, case: Case, build: BuildFacts, block: Block, fresh: ExitStack) -> Place:
+        """Where a worker executes: memory is measured in a place of its own, whose peak is this worker's."""
+        if case.measure is Measure.MEMORY:
+            return fresh.enter_context(self._engine.open(build, block.cpus))
+        return self._places.get(build, block.cpus)
+
+    def _disturbances(self, block: Block, outcomes: Sequence[Outcome], noise: Noise | None) -> tuple[Disturbance, ...]:
+        """Rules that the block broke; a block with a failure is judged by that."""
+        samples = [outcome for outcome in outcomes if isinstance(outcome, Sample)]
+        if noise is None or len(samples) < len(outcomes):
+            return ()
+        return disturbances(noise, [(self._cases[one.case], one) for one in samples], len(block.cpus))
 
     def _start(self, name: str, case: Case, build: BuildFacts, place: Place, block: Block) -> _Seat:
         affinity = _affinity(case, block)
@@ -233,7 +295,7 @@ class Execution:
             task=0,
             loops=self._loops[case.id],
             warmups=self._plan.warmups,
-            values=block.values,
+            values=self._steering.values(block),
             affinity=cpu_list(affinity),
             output=str(place.exchange / f"{name}.json"),
         )
@@ -278,9 +340,10 @@ class Execution:
     def _doubt(self, seat: _Seat, sample: Sample, block: Block) -> Failure | None:
         """Why a sample does not count; None for a good one."""
         evidence = sample.evidence
-        turns = self._plan.warmups + block.values
-        if len(sample.values) != block.values or len(sample.turns) != turns:
-            took = f"{len(sample.values)} of {block.values} values in {len(sample.turns)} of {turns} turns"
+        values = self._steering.values(block)
+        turns = self._plan.warmups + values
+        if len(sample.values) != values or len(sample.turns) != turns:
+            took = f"{len(sample.values)} of {values} values in {len(sample.turns)} of {turns} turns"
             return _failure(seat, Reason.UNREADABLE, f"measured {took}")
         if evidence.cpus_allowed != seat.affinity:
             planned, real = cpu_list(seat.affinity), cpu_list(evidence.cpus_allowed)
@@ -289,8 +352,6 @@ class Execution:
             module = _GIL_WARNING.search(seat.worker.output())
             culprit = f"module {module[1]}" if module else "something"
             return _failure(seat, Reason.GIL_ENABLED, f"{culprit} turned the GIL back on in a free-threaded build")
-        if evidence.throttled_periods:
-            return _failure(seat, Reason.THROTTLED, f"throttled in {evidence.throttled_periods} scheduler periods")
         return None
 
 
@@ -299,12 +360,13 @@ def _affinity(case: Case, block: Block) -> tuple[int, ...]:
 
     Where capacity is measured, a worker with one thread goes through the set by itself, window by window.
     """
-    return (block.home,) if case.threads == 1 and case.measure is Measure.TIME else case.cpus
+    return case.cpus if case.threads > 1 or case.measure is Measure.CAPACITY else (block.home,)
 
 
 def _environment(place: Place, block: Block, seat: str) -> dict[str, str]:
     """All that a worker's environment holds; names and lengths are the same for every seat of a block."""
     return {
+        "GILOMETER_GAUGE": str(int(block.gauged)),
         "GILOMETER_SEAT": seat,
         "GILOMETER_SOCKET": str(place.exchange / "turns"),
         "HOME": "/tmp",

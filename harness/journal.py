@@ -11,18 +11,28 @@ from harness.model import Group, Struct
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """What a worker found out about itself after its last value."""
+    """What a worker found out about itself; counts are of the time from its first turn to after its last value."""
 
     gil_enabled: bool | None
     """`sys._is_gil_enabled()` at the end; None where the interpreter does not know."""
     cpus_allowed: tuple[int, ...]
     """`Cpus_allowed_list` of /proc/self/status."""
     throttled_periods: int | None
-    """Periods in which the container's cgroup was throttled while the worker lived; None where unreadable."""
+    """Periods in which the container's cgroup was throttled; None where unreadable."""
     involuntary_switches: int
-    """`nonvoluntary_ctxt_switches` of /proc/self/status."""
+    """Times that a thread was taken off its CPU, all threads."""
     max_rss: int
-    """Peak resident set, bytes."""
+    """Peak resident set of the process, bytes: VmHWM, which unlike ru_maxrss knows nothing of what was before exec."""
+    cpu_seconds: float = 0.0
+    """CPU time of the process, user and system."""
+    waited_seconds: float | None = None
+    """Time that its threads were ready to execute and had no CPU, summed; None where the kernel does not tell."""
+    major_faults: int = 0
+    """Pages that had to be read from a disk while values were measured."""
+    swapped: int = 0
+    """Bytes of the process that were in swap at the end."""
+    memory_peak: int | None = None
+    """Most that the container's cgroup held since the container was started, bytes; None where unreadable."""
 
 
 class Turn(Struct, frozen=True, kw_only=True, array_like=True):
@@ -30,6 +40,13 @@ class Turn(Struct, frozen=True, kw_only=True, array_like=True):
 
     granted: float
     returned: float
+
+
+class Gauge(Struct, frozen=True, kw_only=True, array_like=True):
+    """Seconds that a short fixed loop took on each allowed CPU, ascending, right before and right after a turn."""
+
+    before: tuple[float, ...]
+    after: tuple[float, ...]
 
 
 class Sample(Struct, frozen=True, kw_only=True, tag="sample"):
@@ -43,6 +60,8 @@ class Sample(Struct, frozen=True, kw_only=True, tag="sample"):
     turns: tuple[Turn, ...]
     """One per warm-up and value, in order."""
     evidence: Evidence
+    gauges: tuple[Gauge, ...] = ()
+    """One per warm-up and value, in order; empty in blocks without a gauge."""
     metadata: dict[str, str | int | float]
     """pyperf's metadata of the worker."""
 
@@ -56,7 +75,6 @@ class Reason(StrEnum):
     WRONG_ANSWER = "wrong answer"
     WRONG_CPUS = "wrong CPUs"
     GIL_ENABLED = "GIL enabled"
-    THROTTLED = "throttled"
     UNREADABLE = "unreadable result"
     ENGINE = "engine failed"
 
@@ -76,6 +94,34 @@ class Failure(Struct, frozen=True, kw_only=True, tag="failure"):
 Outcome = Sample | Failure
 
 
+class Noise(Struct, frozen=True, kw_only=True):
+    """What else happened on the machine while the turns of a block were taken; None for what this host cannot tell."""
+
+    seconds: float
+    """How long the turns took."""
+    stolen: float | None
+    """Seconds that the hypervisor took from the block's CPUs, summed."""
+    others: float | None
+    """CPU seconds that were spent on the block's CPUs by anything but its workers."""
+    load: float | None
+    """Average number of processes that were executing or ready to, over the last minute."""
+    megahertz: float | None
+    """Mean frequency of the block's CPUs at the end."""
+    celsius: float | None
+    """Of the warmest sensor, at the end."""
+    containers: int | None
+    """Running containers that are not ours."""
+
+
+class Disturbance(StrEnum):
+    """A rule of `harness.ledger` by which a block is invalid."""
+
+    THROTTLED = "throttled"
+    STOLEN = "CPU time stolen"
+    CROWDED = "CPUs shared with other work"
+    SWAPPED = "memory swapped or reclaimed"
+
+
 class BlockRecord(Struct, frozen=True, kw_only=True, tag="block"):
     """What became of one block: a line of outcomes.jsonl."""
 
@@ -84,6 +130,13 @@ class BlockRecord(Struct, frozen=True, kw_only=True, tag="block"):
     """Unix time, seconds."""
     seconds: float
     outcomes: tuple[Outcome, ...]
+    noise: Noise | None = None
+    invalid: tuple[Disturbance, ...] = ()
+    """Rules that it broke: its samples are kept, nothing is estimated from them, and it is measured again."""
+
+
+ATTEMPTS = 3
+"""A block that was invalid as often is not measured again."""
 
 
 class Calibration(Struct, frozen=True, kw_only=True, tag="calibration"):
@@ -107,6 +160,24 @@ class Stop(StrEnum):
     CAP = "cap reached"
 
 
+class Depth(Struct, frozen=True, kw_only=True, tag="depth"):
+    """How many values a worker measures from here on: a line of outcomes.jsonl, after the first look at a group.
+
+    Kalibera and Jones' optimum (`harness.planning.values_per_worker`) from what its first blocks showed.
+    """
+
+    cases: Group
+    values: int
+    within: float
+    """Variance between the pairs of one block, of log ratios."""
+    between: float
+    """Variance between blocks beyond that of their pairs; 0 or less where none was seen."""
+    block_seconds: float
+    """What another block costs before its first value."""
+    value_seconds: float
+    """What another value of every worker costs."""
+
+
 class Settled(Struct, frozen=True, kw_only=True, tag="settled"):
     """A group got its last block: a line of outcomes.jsonl, one per group of a plan with a target."""
 
@@ -127,4 +198,4 @@ class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
     """Seconds of `wall_seconds` in which at least one worker process was alive."""
 
 
-JournalLine = BlockRecord | Calibration | Settled | Ended
+JournalLine = BlockRecord | Calibration | Depth | Settled | Ended

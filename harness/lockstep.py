@@ -46,6 +46,7 @@ class Lockstep:
         self._listener.listen(64)
         self._seats: dict[str, socket.socket] = {}
         self._workers: Mapping[str, Worker] = {}
+        self._tracks: dict[str, Track] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -56,39 +57,21 @@ class Lockstep:
         self._listener.close()
         self.path.unlink(missing_ok=True)
 
-    def take_turns(
-        self, workers: Mapping[str, Worker], order: Sequence[str], turns: int, timeout: float
-    ) -> dict[str, Track]:
-        """Let `workers` (by seat) have `turns` turns each, one worker at a time, and return what happened.
+    def seat(self, workers: Mapping[str, Worker], timeout: float) -> None:
+        """Wait until each worker (by seat) is ready for its first turn or gone: nobody starts before all are there.
 
-        `order` is the order of seats within the first turn; every second turn goes through it backwards, so that no
-        seat is always first.  A seat that dies or falls silent for `timeout` seconds drops out and the others go on:
-        its track has fewer turns; a silent worker is killed,
-        since it may be busy.  Returns when every seat has had its turns or dropped out; the workers are then
-        free to write their results and end.
+        A worker that is not there within `timeout` seconds is killed.
         """
-        began = time.monotonic()
-        tracks = {seat: Track() for seat in order}
-        self._workers = workers
-        self._seat_all(tracks, timeout)
-        for turn in range(turns):
-            for seat in order if turn % 2 == 0 else reversed(order):
-                if seat in self._seats:
-                    self._give_turn(seat, tracks[seat], began, last=turn == turns - 1)
-        for seat in list(self._seats):
-            self._tell(seat)
-        return tracks
-
-    def _seat_all(self, tracks: dict[str, Track], timeout: float) -> None:
-        """Wait until each worker is ready for its first turn or gone: nobody starts while another still imports."""
         deadline = time.monotonic() + timeout
-        waiting = set(self._workers)
+        self._workers = workers
+        self._tracks = {seat: Track() for seat in workers}
+        waiting = set(workers)
         self._listener.settimeout(_POLL_SECONDS)
         while waiting and time.monotonic() < deadline:
             try:
                 connection, _ = self._listener.accept()
             except TimeoutError:
-                waiting -= {seat for seat in waiting if self._workers[seat].poll() is not None}
+                waiting -= {seat for seat in waiting if workers[seat].poll() is not None}
                 continue
             connection.settimeout(timeout)
             seat = _name(connection)
@@ -98,22 +81,39 @@ class Lockstep:
             else:
                 connection.close()
         for seat in waiting:
-            if self._workers[seat].poll() is None:
-                self._silence(seat, tracks[seat])
+            if workers[seat].poll() is None:
+                self._silence(seat)
         for seat in list(self._seats):
-            self._listen(seat, tracks[seat])
+            self._listen(seat)
 
-    def _give_turn(self, seat: str, track: Track, began: float, *, last: bool) -> None:
+    def take_turns(self, order: Sequence[str], turns: int) -> dict[str, Track]:
+        """Let those seated have `turns` turns each, one worker at a time, and return what happened, by seat.
+
+        `order` is the order of seats within the first turn; every second turn goes through it backwards, so that no
+        seat is always first.  A seat that dies or falls silent for too long drops out and the others go on: its track
+        has fewer turns; a silent worker is killed, since it may be busy.  Returns when every seat has had its turns or
+        dropped out; the workers are then free to write their results and end.
+        """
+        began = time.monotonic()
+        for turn in range(turns):
+            for seat in order if turn % 2 == 0 else reversed(order):
+                if seat in self._seats:
+                    self._give_turn(seat, began, last=turn == turns - 1)
+        for seat in list(self._seats):
+            self._tell(seat)
+        return self._tracks
+
+    def _give_turn(self, seat: str, began: float, *, last: bool) -> None:
         granted = time.monotonic() - began
         if not self._tell(seat):
             return
-        said = self._listen(seat, track)
+        said = self._listen(seat)
         returned = time.monotonic() - began
         if said is None:
             return
-        track.turns.append(Turn(granted=granted, returned=returned))
+        self._tracks[seat].turns.append(Turn(granted=granted, returned=returned))
         if said == b"=" and not last and self._tell(seat):  # the warm-ups are done, the values follow
-            self._listen(seat, track)
+            self._listen(seat)
 
     def _tell(self, seat: str) -> bool:
         try:
@@ -123,12 +123,12 @@ class Lockstep:
             return False
         return True
 
-    def _listen(self, seat: str, track: Track) -> bytes | None:
+    def _listen(self, seat: str) -> bytes | None:
         """The next byte of a seat; None, and the seat is dropped, when it is gone or silent for too long."""
         try:
             said = self._seats[seat].recv(1)
         except TimeoutError:
-            self._silence(seat, track)
+            self._silence(seat)
             said = b""
         except OSError:
             said = b""
@@ -137,8 +137,8 @@ class Lockstep:
             return None
         return said
 
-    def _silence(self, seat: str, track: Track) -> None:
-        track.silent = True
+    def _silence(self, seat: str) -> None:
+        self._tracks[seat].silent = True
         self._workers[seat].kill()
 
     def _drop(self, seat: str) -> None:

@@ -116,6 +116,13 @@ class Measure(StrEnum):
     CAPACITY = "capacity"
     """How much work gets done meanwhile?  A value is the time per piece of work at the rate of all threads together,
     counted in a short window."""
+    MEMORY = "memory"
+    """How much memory does it take?  The peak of a fresh process in a fresh container; its values do not count."""
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the loops of a value have to be found; otherwise a value is one loop."""
+        return self is Measure.TIME
 
 
 class Workload(Struct, frozen=True, kw_only=True):
@@ -187,7 +194,9 @@ class Block(Struct, frozen=True, kw_only=True):
     home: int
     """The CPU that one-thread seats are bound to in this block, where time is measured."""
     values: int
-    """Turns per worker that are values."""
+    """Turns per worker that are values; of a group that may stop, until its first look."""
+    gauged: bool = False
+    """Whether the speed of every CPU is gauged before and after each turn: where thread counts are compared."""
 
     @property
     def group(self) -> Group:
@@ -255,6 +264,15 @@ class EngineFacts(Struct, frozen=True, kw_only=True):
     """One sentence: what separates a worker from the rest of the machine."""
 
 
+class NoiseFloor(Struct, frozen=True, kw_only=True):
+    """What this host shows between a build and itself in one case: smaller differences are no finding."""
+
+    case: str
+    """Its id."""
+    change: float
+    """Relative: 0.004 is 0.4 %."""
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """run.json."""
 
@@ -274,6 +292,8 @@ class Run(Struct, frozen=True, kw_only=True):
     engine: EngineFacts
     warnings: tuple[str, ...]
     """What a reader must know before the numbers."""
+    noise_floors: tuple[NoiseFloor, ...] = ()
+    """As known when the run began (`inv aa`); cases without one have none."""
 
 
 def cpu_list(cpus: tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from harness.errors import RequestError
 from harness.model import (
@@ -40,11 +41,19 @@ class Effort:
     values: int
     turn_seconds: float
     """Of one-thread cases; cases with more threads take `THREADED_TURN` times as long."""
+    measures: tuple[Measure, ...] = tuple(Measure)
 
 
 EFFORTS = {
     Profile.QUICK: Effort(
-        size=Size.QUICK, target=0.05, blocks=16, budget_seconds=240, warmups=1, values=8, turn_seconds=0.02
+        size=Size.QUICK,
+        target=0.05,
+        blocks=16,
+        budget_seconds=240,
+        warmups=1,
+        values=8,
+        turn_seconds=0.02,
+        measures=(Measure.TIME, Measure.CAPACITY),
     ),
     Profile.STANDARD: Effort(
         size=Size.FULL, target=0.02, blocks=48, budget_seconds=1200, warmups=1, values=6, turn_seconds=0.05
@@ -62,6 +71,12 @@ CAPACITY_WINDOW = 0.02
 
 CAPACITY_VALUES = 2
 """Capacity values for each value of time: they are short."""
+
+MEMORY_VALUES = 2
+"""A job that was done twice has reached its peak."""
+
+CONTAINER_SECONDS = 0.5
+"""Start and end of a container, for the estimate: a worker whose memory is measured has one of its own."""
 
 WORKER_SECONDS = 0.6
 """Start and end of a worker process, for the estimate before anything was measured."""
@@ -81,6 +96,8 @@ class Request:
     """None: the powers of two up to the size of each CPU set, and that size."""
     profile: Profile = Profile.QUICK
     size: Size | None = None
+    measures: tuple[Measure, ...] | None = None
+    """None: the profile's."""
     blocks: int | None = None
     """This many rounds whatever they show, instead of stopping at the profile's target."""
     budget_seconds: float | None = None
@@ -103,7 +120,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     groups: list[tuple[Case, ...]] = []
     for cpus in request.cpu_sets:
         for workload in request.workloads:
-            for group in _groups(workload, cpus, request.threads):
+            for group in _groups(workload, cpus, request.threads, request.measures or effort.measures):
                 if reason := _obstacles(workload, facts):
                     skipped += [Skipped(case=case.id, reason=reason) for case in group]
                 else:
@@ -125,6 +142,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
                     values=_values(effort, first),
+                    gauged=first.measure is Measure.TIME and len(group) > 1,
                 )
             )
     return Plan(
@@ -190,28 +208,38 @@ def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
         least = 1.5 * turn_seconds(plan, case)
         return least if case.measure is Measure.CAPACITY else max(least, full.get(case.workload, 0.0))
 
+    def seat(case: Case, turns: int) -> float:
+        place = CONTAINER_SECONDS if case.measure is Measure.MEMORY else 0.0
+        return place + WORKER_SECONDS / 2 + turns * turn(case)
+
     measuring = sum(
-        WORKER_SECONDS
-        + len(plan.builds)
-        * sum(WORKER_SECONDS / 2 + (plan.warmups + block.values) * turn(by_id[case]) for case in block.cases)
+        WORKER_SECONDS + len(plan.builds) * sum(seat(by_id[case], plan.warmups + block.values) for case in block.cases)
         for block in blocks
     )
-    return measuring + len(plan.cases) * 2 * WORKER_SECONDS
+    return measuring + sum(case.measure.calibrated for case in plan.cases) * 2 * WORKER_SECONDS
 
 
-def _groups(workload: Workload, cpus: tuple[int, ...], wanted: tuple[int, ...] | None) -> Iterator[tuple[Case, ...]]:
+def _groups(
+    workload: Workload, cpus: tuple[int, ...], wanted: tuple[int, ...] | None, measures: Sequence[Measure]
+) -> Iterator[tuple[Case, ...]]:
     """The cases of a workload on a CPU set that are measured together, block by block."""
     threads = _thread_counts(workload, len(cpus), wanted)
-    yield tuple(_case(workload, count, cpus, Measure.TIME) for count in threads)
-    if workload.capacity and len(threads) > 1:
-        yield tuple(_case(workload, count, cpus, Measure.CAPACITY) for count in threads)
+    for measure in measures:
+        if measure is not Measure.CAPACITY or (workload.capacity and len(threads) > 1):
+            yield tuple(_case(workload, count, cpus, measure) for count in threads)
 
 
 def _values(effort: Effort, case: Case) -> int:
     """Values per worker: for capacity whole rounds over all CPUs of the set, since each window is on other ones."""
-    if case.measure is Measure.TIME:
-        return effort.values
-    return len(case.cpus) * math.ceil(CAPACITY_VALUES * effort.values / len(case.cpus))
+    match case.measure:
+        case Measure.TIME:
+            return effort.values
+        case Measure.CAPACITY:
+            return len(case.cpus) * math.ceil(CAPACITY_VALUES * effort.values / len(case.cpus))
+        case Measure.MEMORY:
+            return MEMORY_VALUES
+        case _:
+            assert_never(case.measure)
 
 
 def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -34,6 +34,7 @@ class BenchOptions:
     blocks: str | None = None
     budget: str | None = None
     timeout: str = "120"
+    measures: str | None = None
     wait: bool = True
 
 
@@ -54,6 +55,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         profile=profile,
+        measures=None if options.measures is None else specs.measures(options.measures),
         blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
         budget_seconds=None if options.budget is None else specs.duration("--budget", options.budget),
         seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
@@ -96,6 +98,7 @@ def command(options: BenchOptions, plan: Plan) -> str:
     for option, value in (("--threads", options.threads), ("--workloads", options.workloads)):
         words += [option, value] if value else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
+    words += ["--measures", options.measures] if options.measures else []
     words += ["--blocks", options.blocks] if options.blocks else []
     words += ["--budget", options.budget] if options.budget else []
     words += ["--engine", options.engine] if options.engine != "docker" else []

@@ -126,7 +126,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     stopping = Stopping(run.plan)
     settled = [one for line in lines for one in stopping.feed(line)]
     builds = {fact.build.name: fact for fact in run.builds}
-    execution = Execution(run.plan, builds, engine, bench_, loops=loops, done=done, wanted=stopping.wanted)
+    execution = Execution(run.plan, builds, engine, bench_, loops=loops, done=done, steering=stopping)
     began = time.monotonic()
     interrupted = False
     with store.Journal(directory) as journal:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyperf
 
 from harness.errors import HostError, MeasurementError
-from harness.journal import Evidence, Sample, Turn
+from harness.journal import Evidence, Gauge, Sample, Turn
 from harness.model import parse_cpu_list
+
+T = TypeVar("T")
 
 _EVIDENCE = "gilometer_"
 
@@ -55,16 +59,9 @@ def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...]) -> Sampl
     """The sample in a worker's file.  MeasurementError where the file is not what a worker of ours writes."""
     run = _read(path)
     metadata = dict(run.get_metadata())
+    said = {key.removeprefix(_EVIDENCE): metadata.pop(key) for key in [*metadata] if key.startswith(_EVIDENCE)}
     try:
-        gil = metadata.get(f"{_EVIDENCE}gil_enabled")
-        throttled = metadata.get(f"{_EVIDENCE}throttled_periods")
-        evidence = Evidence(
-            gil_enabled=None if gil is None else bool(gil),
-            cpus_allowed=parse_cpu_list(str(metadata[f"{_EVIDENCE}cpus_allowed"])),
-            throttled_periods=None if throttled is None else int(throttled),
-            involuntary_switches=int(metadata[f"{_EVIDENCE}involuntary_switches"]),
-            max_rss=int(metadata[f"{_EVIDENCE}max_rss"]),
-        )
+        evidence, gauges = _evidence(said), _gauges(said)
     except (KeyError, ValueError) as error:
         raise MeasurementError(f"the worker's result carries no evidence of how it was measured ({error})") from error
     return Sample(
@@ -75,7 +72,35 @@ def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...]) -> Sampl
         values=tuple(run.values),
         turns=turns,
         evidence=evidence,
+        gauges=gauges,
         metadata=_plain(metadata),
+    )
+
+
+def _evidence(said: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        gil_enabled=_known(said, "gil_enabled", bool),
+        cpus_allowed=parse_cpu_list(str(said["cpus_allowed"])),
+        throttled_periods=_known(said, "throttled_periods", int),
+        involuntary_switches=int(said["involuntary_switches"]),
+        max_rss=int(said["max_rss"]),
+        cpu_seconds=float(said["cpu_seconds"]),
+        waited_seconds=_known(said, "waited_seconds", float),
+        major_faults=int(said["major_faults"]),
+        swapped=int(said["swapped"]),
+        memory_peak=_known(said, "memory_peak", int),
+    )
+
+
+def _known(said: Mapping[str, Any], name: str, kind: Callable[[Any], T]) -> T | None:
+    return kind(said[name]) if name in said else None
+
+
+def _gauges(said: Mapping[str, Any]) -> tuple[Gauge, ...]:
+    """The readings, written in nanoseconds."""
+    return tuple(
+        Gauge(before=tuple(ns / 1e9 for ns in before), after=tuple(ns / 1e9 for ns in after))
+        for before, after in json.loads(str(said.get("gauges", "[]")))
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RequestError
-from harness.model import Workload
+from harness.model import Measure, Workload
 
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -134,6 +134,12 @@ def duration(option: str, text: str) -> float:
         meant = next(f"{seconds // size}{name}" for name, size in _SECONDS.items() if not seconds % size)
         raise RequestError(f'{option}: "{text}" is not a duration such as 90s, 10m or 2h; did you mean {meant}?')
     return float(seconds)
+
+
+def measures(text: str) -> tuple[Measure, ...]:
+    """What to measure, in the order in which measures are declared; RequestError names the nearest."""
+    wanted = {choose("--measures", name, list(Measure)) for name in split("--measures", text)}
+    return tuple(measure for measure in Measure if measure in wanted)
 
 
 def choose(option: str, text: str, valid: Iterable[str]) -> str:

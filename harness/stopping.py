@@ -7,36 +7,49 @@ The p-value has no say.  Time is what the journal has recorded of blocks and cal
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import assert_never
 
-from harness import stats
-from harness.journal import BlockRecord, Calibration, JournalLine, Sample, Settled, Stop
-from harness.model import Block, Case, Group, Measure, Plan
+from harness import planning, stats
+from harness.gauge import LEAST_BLOCKS, Best
+from harness.journal import ATTEMPTS, BlockRecord, Calibration, Depth, JournalLine, Sample, Settled, Stop
+from harness.model import Block, Group, Measure, Plan
 from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks, enough, next_look
+from harness.ratios import Ratio, Seat, ratios
+from harness.stats import Series
 
-Seat = tuple[str, str]
-"""Case id and build."""
+MOST_VALUES = 64
+"""Of a worker, whatever its variances say: a block should stay short."""
 
-Pair = tuple[Seat, Seat]
-"""What is compared: baseline, and the other."""
+_LEVEL = confidence_at_looks(CONFIDENCE)
 
 
 @dataclass(slots=True)
 class _State:
     """What is known of one group."""
 
-    logs: dict[Pair, dict[int, float]]
-    """For every ratio that has to be known, its log by block."""
-    estimate: Callable[[Sequence[float], Sequence[float]], float]
-    """The log of a ratio in one block, from the values of its two seats."""
+    group: Group
+    targets: tuple[Ratio, ...]
+    """Ratios that have to be known as precisely as was asked."""
+    extras: tuple[Ratio, ...]
+    """Speedups beside them, which only have to have an interval: they rest on undisturbed turns."""
+    windows: int
+    """Values of one round: of capacity as many as CPUs, else one."""
     cap: int
-    recorded: set[int] = field(default_factory=set)
-    """Indices of its blocks, failed ones included."""
+    best: Best
+    samples: dict[int, dict[Seat, Sample]] = field(default_factory=dict)
+    """Of the valid blocks, by index."""
+    seconds: list[float] = field(default_factory=list)
+    """How long these took."""
+    done: set[int] = field(default_factory=set)
+    """Indices of the blocks that are not measured again."""
+    attempts: Counter[int] = field(default_factory=Counter)
+    """How often a block was invalid."""
     width: float = math.inf
-    """Half-width of the widest interval at the last look; inf where there is none yet."""
+    """Half-width of the widest target at the last look; inf where there is none yet."""
+    decided: bool = False
+    """Whether all extras had an interval at the last look."""
+    depth: Depth | None = None
     settled: Settled | None = None
 
     @property
@@ -46,35 +59,107 @@ class _State:
     @property
     def looks(self) -> bool:
         """Whether this is a number of blocks at which it may stop."""
-        return next_look(len(self.recorded) - 1, self.cap) == len(self.recorded)
+        return next_look(len(self.done) - 1, self.cap) == len(self.done)
 
     def take(self, record: BlockRecord) -> None:
         """Note what became of a block, and look where it is time to."""
-        values = {(one.case, one.build): one.values for one in record.outcomes if isinstance(one, Sample)}
-        for (a, b), logs in self.logs.items():
-            if a in values and b in values:
-                logs[record.index] = self.estimate(values[a], values[b])
-        self.recorded.add(record.index)
+        if record.invalid:
+            self.attempts[record.index] += 1
+            if self.attempts[record.index] < ATTEMPTS:
+                return
+        else:
+            found = {(one.case, one.build): one for one in record.outcomes if isinstance(one, Sample)}
+            self.samples[record.index] = found
+            self.seconds.append(record.seconds)
+            for sample in found.values():
+                self.best.note(sample)
+        self.done.add(record.index)
         if self.looks:
             self.width = self.widest()
+            self.decided = not any(math.isinf(width) for width in self._widths(self.extras))
 
     def widest(self) -> float:
-        """Half-width of the widest interval over all blocks so far; inf where one is not known yet.
+        """Half-width of the widest target over all blocks so far; inf where one is not known yet."""
+        return max(self._widths(self.targets), default=math.inf)
+
+    def comparable(self) -> bool:
+        """Whether any block has both sides of a target."""
+        return bool(self._widths(self.targets))
+
+    def seconds_to(self, target: float) -> float:
+        """What a target is expected to take from here; inf where it is out of reach, or nobody can tell."""
+        if math.isinf(self.width):
+            return math.inf
+        blocks = planning.blocks_to_reach(target, self.width, len(self.samples), _LEVEL)
+        if blocks > self.cap:
+            return math.inf
+        return (blocks - len(self.done)) * math.fsum(self.seconds) / len(self.seconds)
+
+    def deepen(self) -> Depth | None:
+        """Values per worker from what the blocks so far showed; None where they show too little."""
+        found = [
+            planning.variances(processes)
+            for ratio in self.targets
+            if len(processes := [[*pairs] for pairs in self._pairs(ratio) if len(pairs) > 1]) > 1
+        ]
+        if not found:
+            return None
+        per_block = math.fsum(self.seconds) / len(self.seconds)
+        turns = sum(len(sample.values) for found in self.samples.values() for sample in found.values())
+        round_seconds = self._turn_seconds() * turns / self._rounds()
+        block_seconds = max(0.0, per_block - round_seconds * self._rounds() / len(self.samples))
+        widest = max(found, key=lambda one: planning.values_per_worker(one, block_seconds, round_seconds, MOST_VALUES))
+        rounds = planning.values_per_worker(widest, block_seconds, round_seconds, MOST_VALUES // self.windows)
+        return Depth(
+            cases=self.group,
+            # Every second turn has the opposite order: an even number favours no seat.
+            values=self.windows * rounds if self.windows > 1 else rounds + rounds % 2,
+            within=widest.within,
+            between=widest.between,
+            block_seconds=block_seconds,
+            value_seconds=round_seconds / self.windows,
+        )
+
+    def _turn_seconds(self) -> float:
+        """Mean over all turns that were values."""
+        turns = [
+            turn.returned - turn.granted
+            for found in self.samples.values()
+            for sample in found.values()
+            for turn in sample.turns[-len(sample.values) :]
+        ]
+        return math.fsum(turns) / len(turns)
+
+    def _rounds(self) -> float:
+        """Rounds of all blocks."""
+        return sum(max(len(one.values) for one in found.values()) for found in self.samples.values()) / self.windows
+
+    def _widths(self, wanted: tuple[Ratio, ...]) -> list[float]:
+        """Half-widths, inf where there is no interval yet.
 
         A ratio of which no block has both sides is left out: more blocks would not help it.
         """
-        level = confidence_at_looks(CONFIDENCE)
-        widths = [stats.effect(list(logs.values()), level).half_width for logs in self.logs.values() if logs]
-        return max((math.inf if math.isnan(width) else width for width in widths), default=math.inf)
+        widths = []
+        for ratio in wanted:
+            if any(ratio.under in found and ratio.over in found for found in self.samples.values()):
+                logs = [stats.block_estimate(pairs) for pairs in self._pairs(ratio) if len(pairs)]
+                width = stats.effect(logs, _LEVEL).half_width if logs else math.nan
+                enough_blocks = not ratio.is_gauged or len(logs) >= min(LEAST_BLOCKS, len(self.samples))
+                widths.append(width if enough_blocks and not math.isnan(width) else math.inf)
+        return widths
+
+    def _pairs(self, ratio: Ratio) -> list[Series]:
+        return [ratio.pairs(found, self.best) for found in self.samples.values()]
 
 
 class Stopping:
     """Says of every planned block whether it is still wanted; fed with the journal, line by line.
 
-    A plan without a target wants all of its blocks, and nothing of it ever settles.
+    A plan without a target wants all of its blocks as they are planned, and nothing of it ever settles.
 
-    Up to its first look every group is measured.  From then on, where there is a budget, blocks go to the wider half
-    of the groups that have not settled, so that it is spent where intervals are widest; without one, to all of them.
+    Up to its first look every group is measured.  Then it settles on how many values a worker measures from there on.
+    From then on, where there is a budget, blocks go to groups whose target it can still pay for, of these to the wider
+    half: it is spent where intervals are widest.  What is left of it then goes to the others.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -82,97 +167,99 @@ class Stopping:
         self._budget = math.inf if plan.budget_seconds is None else plan.budget_seconds
         self._group_of = {block.index: block.group for block in plan.blocks}
         self._seconds = 0.0
+        self._favoured: frozenset[Group] | None = None
+        best = Best()
         planned: defaultdict[Group, list[Block]] = defaultdict(list)
         for block in plan.blocks:
             planned[block.group].append(block)
         cases = {case.id: case for case in plan.cases}
-        self._states = {
-            group: _State(
-                logs={pair: {} for pair in _compared([cases[id_] for id_ in group], plan.builds)},
-                estimate=_estimate(cases[group[0]]),
+        self._states: dict[Group, _State] = {}
+        for group, blocks in planned.items():
+            found = tuple(ratios([cases[id_] for id_ in group], plan.builds))
+            of_builds = tuple(ratio for ratio in found if not ratio.is_speedup)
+            self._states[group] = _State(
+                group=group,
+                targets=of_builds or found,
+                extras=tuple(ratio for ratio in found if ratio.is_speedup) if of_builds else (),
+                windows=len(blocks[0].cpus) if cases[group[0]].measure is Measure.CAPACITY else 1,
                 cap=len(blocks),
+                best=best,
             )
-            for group, blocks in planned.items()
-        }
 
-    def feed(self, line: JournalLine) -> tuple[Settled, ...]:
-        """Take note of a line; returns the groups that settle with it, in the order of the plan."""
+    def feed(self, line: JournalLine) -> tuple[Depth | Settled, ...]:
+        """Take note of a line; returns what is decided with it, group by group in the order of the plan."""
+        self._favoured = None
         if isinstance(line, BlockRecord | Calibration):
             self._seconds += line.seconds
         if isinstance(line, BlockRecord):
             self._states[self._group_of[line.index]].take(line)
-        if self._target is None:
-            return ()
-        settled = []
+        return () if self._target is None else tuple(self._decide(self._target))
+
+    def _decide(self, target: float) -> list[Depth | Settled]:
+        decided: list[Depth | Settled] = []
         for group, state in self._states.items():
-            if state.settled is None and (reason := self._reason(state, self._target)):
+            if state.settled is not None or len(state.done) < state.first_look:
+                continue
+            if reason := self._reason(state, target):
                 state.settled = _settled(group, state, reason)
-                settled.append(state.settled)
-        return tuple(settled)
+                decided.append(state.settled)
+            elif state.depth is None and (depth := state.deepen()):
+                state.depth = depth
+                decided.append(depth)
+        return decided
 
     def wanted(self, block: Block) -> bool:
         """Whether it should be executed now.  What is not wanted now may be later, after other groups have settled."""
         state = self._states[block.group]
-        if self._target is None or len(state.recorded) < state.first_look:
+        if self._target is None or len(state.done) < state.first_look:
             return True
-        return state.settled is None and (math.isinf(self._budget) or state.width >= self._middle_width())
+        return state.settled is None and (math.isinf(self._budget) or block.group in self._favourites(self._target))
+
+    def values(self, block: Block) -> int:
+        """How many values each worker of a block should measure."""
+        state = self._states[block.group]
+        return state.depth.values if state.depth and len(state.done) >= state.first_look else block.values
 
     @property
     def left(self) -> int:
         """How many blocks may still come: what the groups can use, as far as the budget seems to reach."""
-        recorded = sum(len(state.recorded) for state in self._states.values())
+        done = sum(len(state.done) for state in self._states.values())
         owed = usable = 0
         for state in self._states.values():
             if state.settled is None:
-                owed += max(0, state.first_look - len(state.recorded))
-                usable += state.cap - len(state.recorded)
-        if not recorded or math.isinf(self._budget):
+                owed += max(0, state.first_look - len(state.done))
+                usable += state.cap - len(state.done)
+        if not done or math.isinf(self._budget):
             return usable
-        affordable = max(0, math.ceil((self._budget - self._seconds) / (self._seconds / recorded)))
+        affordable = max(0, math.ceil((self._budget - self._seconds) / (self._seconds / done)))
         return max(owed, min(usable, affordable))
 
     def _reason(self, state: _State, target: float) -> Stop | None:
         """Why a group should get no more blocks; None where it should."""
-        if len(state.recorded) < state.first_look:
-            return None
-        if not any(state.logs.values()):
+        if not state.comparable():
             return Stop.NOTHING
-        if enough(state.width, target):
+        if enough(state.width, target) and state.decided:
             return Stop.TARGET
-        if len(state.recorded) == state.cap:
+        if len(state.done) == state.cap:
             return Stop.CAP
         return Stop.BUDGET if self._seconds >= self._budget else None
 
-    def _middle_width(self) -> float:
-        """The width that the wider half of the unsettled groups has at least."""
-        widths = sorted(state.width for state in self._states.values() if state.settled is None)
-        return widths[len(widths) // 2]
+    def _favourites(self, target: float) -> frozenset[Group]:
+        """Groups that get the next blocks."""
+        if self._favoured is None:
+            open_ = [state for state in self._states.values() if state.settled is None]
+            left = self._budget - self._seconds
+            reachable = [s for s in open_ if not enough(s.width, target) and s.seconds_to(target) <= left] or open_
+            middle = sorted(state.width for state in reachable)[len(reachable) // 2] if reachable else 0.0
+            self._favoured = frozenset(state.group for state in reachable if state.width >= middle)
+        return self._favoured
 
 
 def _settled(group: Group, state: _State, reason: Stop) -> Settled:
     width = state.widest()  # the budget may end between two looks
     return Settled(
         cases=group,
-        blocks=len(state.recorded),
+        blocks=len(state.done),
         half_width=width if math.isfinite(width) else None,
         reason=reason,
     )
-
-
-def _compared(cases: Sequence[Case], builds: Sequence[str]) -> tuple[Pair, ...]:
-    """Of time every build with the first one; of capacity, or of a single build, more threads with the fewest."""
-    baseline, *contenders = builds
-    if contenders and cases[0].measure is Measure.TIME:
-        return tuple(((case.id, baseline), (case.id, build)) for case in cases for build in contenders)
-    fewest, *more = sorted(cases, key=lambda case: case.threads)
-    return tuple(((fewest.id, build), (case.id, build)) for case in more for build in builds)
-
-
-def _estimate(case: Case) -> Callable[[Sequence[float], Sequence[float]], float]:
-    match case.measure:
-        case Measure.TIME:
-            return stats.block_effect
-        case Measure.CAPACITY:
-            return lambda alone, together: stats.block_capacity(alone, together, len(case.cpus))
-        case _:
-            assert_never(case.measure)

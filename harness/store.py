@@ -6,6 +6,7 @@ Raw data is only ever appended; everything else can be made again from it.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Self
 import msgspec
 
 from harness.errors import HostError, RequestError
-from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Reason
+from harness.journal import ATTEMPTS, BlockRecord, Calibration, Failure, JournalLine, Reason
 from harness.model import SCHEMA, Run
 
 RUN = "run.json"
@@ -121,11 +122,23 @@ def mend(directory: Path) -> None:
 def recorded(journal: Iterable[JournalLine]) -> tuple[dict[str, int], frozenset[int]]:
     """What is done: loops of each calibrated case, and indices of recorded blocks.
 
-    What was lost to an engine that went away is not done: a resumed run measures it again.
+    What was lost to an engine that went away is not done, nor is a block that was invalid and can be tried again: a
+    resumed run measures it again.
     """
-    loops = {line.case: line.loops for line in journal if isinstance(line, Calibration) and line.loops}
-    blocks = frozenset(line.index for line in journal if isinstance(line, BlockRecord) and not _lost(line))
-    return loops, blocks
+    loops: dict[str, int] = {}
+    done: set[int] = set()
+    invalid: Counter[int] = Counter()
+    for line in journal:
+        match line:
+            case Calibration(case=case, loops=found) if found:
+                loops[case] = found
+            case BlockRecord(index=index):
+                invalid[index] += bool(line.invalid)
+                if not _lost(line) and (not line.invalid or invalid[index] >= ATTEMPTS):
+                    done.add(index)
+            case _:
+                pass
+    return loops, frozenset(done)
 
 
 def _lost(record: BlockRecord) -> bool:

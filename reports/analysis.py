@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+import msgspec
 import numpy as np
 import pandas as pd
 
-from harness import planning, stats
+from harness import planning, ratios, stats
+from harness.gauge import LEAST_BLOCKS, Best
 from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Sample, Settled
 from harness.model import Block, Case, Group, Measure, Run
 from reports import parity
@@ -21,8 +24,11 @@ from reports.findings import (
     Failures,
     Findings,
     Irregularity,
+    Ledger,
+    NoiseOfBlock,
     Oddity,
     Parity,
+    Peak,
     Precision,
     Proof,
     Series,
@@ -40,6 +46,9 @@ class _Journal:
     """A journal, sorted: per block what became of it, per seat its samples by block."""
 
     records: dict[int, BlockRecord]
+    """The valid ones."""
+    all_records: tuple[BlockRecord, ...]
+    """In the order in which they were measured, the invalid ones too."""
     repeated: tuple[int, ...]
     uncalibrated: frozenset[str]
     """Cases whose last calibration failed."""
@@ -48,6 +57,8 @@ class _Journal:
     failures: tuple[tuple[int | None, Failure], ...]
     """With the block; None for a failed calibration."""
     settled: dict[Group, Settled]
+    best: Best
+    """What gauges are compared with."""
 
 
 def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
@@ -56,7 +67,9 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
     blocks = _needed(run, sorted_journal)
     planned = Counter(case for block in blocks for case in block.cases)
     pairs = tuple(_parity(run))
-    comparisons = tuple(_comparisons(run, sorted_journal, planned, pairs))
+    comparisons = tuple(_comparisons(run, sorted_journal, planned, pairs, Measure.TIME))
+    memories = tuple(_comparisons(run, sorted_journal, planned, pairs, Measure.MEMORY))
+    containers = tuple(_comparisons(run, _in_containers(sorted_journal), planned, pairs, Measure.MEMORY))
     speedups = tuple(_speedups(run, sorted_journal, planned))
     capacities = tuple(_capacities(run, sorted_journal, planned))
     # A run stops on speedups only where there is nothing else.
@@ -67,6 +80,11 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         suites=tuple(_suites(comparisons, level(run.plan))),
         speedups=speedups,
         capacities=capacities,
+        memories=memories,
+        container_memories=tuple(one for one in containers if one.judgement),
+        memory_suites=tuple(_suites(memories, level(run.plan))),
+        peaks=tuple(_peaks(run, sorted_journal)),
+        ledger=_ledger(sorted_journal, blocks),
         series=tuple(_series(run, sorted_journal)),
         proofs=tuple(_proofs(run, sorted_journal)),
         failures=tuple(_failures(sorted_journal)),
@@ -78,7 +96,8 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
 
 
 def _sort(journal: Iterable[JournalLine]) -> _Journal:
-    """Where a block was recorded more than once, its last record counts."""
+    """Of the valid records of a block the last one counts."""
+    every: list[BlockRecord] = []
     records: dict[int, BlockRecord] = {}
     repeated: set[int] = set()
     calibrations: dict[str, Calibration] = {}
@@ -88,9 +107,11 @@ def _sort(journal: Iterable[JournalLine]) -> _Journal:
     for line in journal:
         match line:
             case BlockRecord():
+                every.append(line)
                 if line.index in records:
                     repeated.add(line.index)
-                records[line.index] = line
+                if not line.invalid:
+                    records[line.index] = line
             case Calibration():
                 calibrations[line.case] = line
                 if line.failure:
@@ -100,21 +121,25 @@ def _sort(journal: Iterable[JournalLine]) -> _Journal:
             case Ended():
                 endings.append(line)
     samples: defaultdict[Seat, dict[int, Sample]] = defaultdict(dict)
+    best = Best()
     for index in sorted(records):
         for outcome in records[index].outcomes:
             match outcome:
                 case Sample():
+                    best.note(outcome)
                     samples[outcome.case, outcome.build][index] = outcome
                 case Failure():
                     failures.append((index, outcome))
     return _Journal(
         dict(sorted(records.items())),
+        tuple(sorted(every, key=lambda record: record.started)),
         tuple(sorted(repeated)),
         frozenset(case for case, calibration in calibrations.items() if calibration.failure),
         tuple(endings),
         dict(samples),
         tuple(failures),
         settled,
+        best,
     )
 
 
@@ -128,44 +153,45 @@ def _needed(run: Run, journal: _Journal) -> tuple[Block, ...]:
 # -- effects -----------------------------------------------------------------------------------------------------------
 
 
-def _log_ratios(a: Mapping[int, Sample], b: Mapping[int, Sample]) -> tuple[tuple[int, ...], list[float]]:
-    """Blocks that have both samples, and the log of b's time over a's in each of them.
-
-    Turn k of one is paired with turn k of the other; what one has more is left out here and reported as an
-    irregularity.
-    """
-    blocks = tuple(index for index in a if index in b and a[index].values and b[index].values)
-    logs = []
-    for index in blocks:
-        left, right = a[index].values, b[index].values
-        turns = min(len(left), len(right))
-        logs.append(stats.block_effect(left[:turns], right[:turns]))
-    return blocks, logs
+def _logs(
+    under: Mapping[int, Sample], over: Mapping[int, Sample], pairs: Callable[[Sample, Sample], stats.Series]
+) -> dict[int, float]:
+    """By block that has both samples, and something to say of them, its estimate."""
+    found = ((index, pairs(under[index], over[index])) for index in under if index in over)
+    return {index: stats.block_estimate(logs) for index, logs in found if len(logs)}
 
 
 def _comparisons(
-    run: Run, journal: _Journal, planned: Mapping[str, int], pairs: Sequence[Parity]
+    run: Run, journal: _Journal, planned: Mapping[str, int], pairs: Sequence[Parity], measure: Measure
 ) -> Iterator[Comparison]:
-    """All contenders in all cases, judged together."""
+    """All contenders in all cases of a measure, judged together."""
     workloads = {workload.name: workload for workload in run.plan.workloads}
+    floors = {floor.case: floor.change for floor in run.noise_floors}
     baseline, *contenders = run.plan.builds
     differences = {pair.build: pair.differences for pair in pairs}
-    seats: list[tuple[Case, str, tuple[int, ...], stats.Effect | None]] = []
-    for case in (case for case in run.plan.cases if case.measure is Measure.TIME):
+    seats: list[tuple[Case, str, dict[int, float]]] = []
+    for case in (case for case in run.plan.cases if case.measure is measure):
         for build in contenders:
-            blocks, logs = _log_ratios(
-                journal.samples.get((case.id, baseline), {}), journal.samples.get((case.id, build), {})
-            )
-            seats.append((case, build, blocks, stats.effect(logs, level(run.plan)) if logs else None))
-    judged = iter(stats.judge([e for *_, e in seats if e], margin=MARGIN, confidence=level(run.plan)))
-    for case, build, blocks, effect in seats:
+            under, over = journal.samples.get((case.id, baseline), {}), journal.samples.get((case.id, build), {})
+            seats.append((case, build, _logs(under, over, partial(ratios.builds, measure=measure))))
+    known = [(case, stats.effect(list(logs.values()), level(run.plan))) for case, _, logs in seats if logs]
+    judged = iter(
+        stats.judge(
+            [effect for _, effect in known],
+            margin=MARGIN,
+            noise_floors=[floors.get(case.id, 0.0) for case, _ in known],
+            confidence=level(run.plan),
+        )
+    )
+    for case, build, logs in seats:
         yield Comparison(
             case=case,
             build=build,
             baseline=baseline,
             planned=planned[case.id],
-            blocks=blocks,
-            judgement=next(judged) if effect else None,
+            blocks=tuple(logs),
+            judgement=next(judged) if logs else None,
+            noise_floor=floors.get(case.id, 0.0),
             confounders=tuple(
                 difference.what
                 for difference in differences.get(build, ())
@@ -199,19 +225,23 @@ def _suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Su
 
 
 def _speedups(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iterator[Speedup]:
-    """Each build against itself: more threads against the fewest that were measured, within blocks."""
+    """Each build against itself: more threads against the fewest that were measured, in undisturbed turns."""
     for base, more in _families(run, Measure.TIME):
         for build in run.plan.builds:
+            under = journal.samples.get((base.id, build), {})
             for case in more:
-                _, logs = _log_ratios(
-                    journal.samples.get((case.id, build), {}), journal.samples.get((base.id, build), {})
-                )
+                over = journal.samples.get((case.id, build), {})
+                both = [(under[index], over[index]) for index in under if index in over]
+                logs = _logs(under, over, partial(ratios.completion, best=journal.best))
                 yield Speedup(
                     case=case,
                     base=base,
                     build=build,
                     planned=planned[case.id],
-                    effect=stats.effect(logs, level(run.plan)) if logs else None,
+                    effect=stats.effect(list(logs.values()), level(run.plan)) if logs else None,
+                    turns=sum(min(len(a.values), len(b.values)) for a, b in both),
+                    undisturbed=sum(len(ratios.completion(a, b, journal.best)) for a, b in both),
+                    decided=len(logs) >= min(LEAST_BLOCKS, len(both)) > 0,
                 )
 
 
@@ -219,16 +249,18 @@ def _capacities(run: Run, journal: _Journal, planned: Mapping[str, int]) -> Iter
     """Each build against itself: the work that more threads get done, against the fewest that were measured."""
     for base, more in _families(run, Measure.CAPACITY):
         for build in run.plan.builds:
-            alone = journal.samples.get((base.id, build), {})
+            under = journal.samples.get((base.id, build), {})
             for case in more:
-                together = journal.samples.get((case.id, build), {})
-                logs = [
-                    stats.block_capacity(alone[index].values, together[index].values, len(case.cpus))
-                    for index in alone
-                    if index in together
-                ]
-                effect = stats.effect(logs, level(run.plan)) if logs else None
-                yield Speedup(case=case, base=base, build=build, planned=planned[case.id], effect=effect)
+                over = journal.samples.get((case.id, build), {})
+                cpus = len(case.cpus)
+                logs = _logs(under, over, lambda a, b, cpus=cpus: stats.round_logs(a.values, b.values, cpus))  # type: ignore[misc]
+                yield Speedup(
+                    case=case,
+                    base=base,
+                    build=build,
+                    planned=planned[case.id],
+                    effect=stats.effect(list(logs.values()), level(run.plan)) if logs else None,
+                )
 
 
 def _families(run: Run, measure: Measure) -> Iterator[tuple[Case, list[Case]]]:
@@ -293,6 +325,67 @@ def _parity(run: Run) -> Iterator[Parity]:
             yield parity.parity(facts[baseline], facts[build], run.plan.workloads)
 
 
+# -- memory and noise --------------------------------------------------------------------------------------------------
+
+
+def _in_containers(journal: _Journal) -> _Journal:
+    """The journal with the container's peak where the process's was."""
+
+    def moved(sample: Sample) -> Sample:
+        peak = sample.evidence.memory_peak or 0
+        return msgspec.structs.replace(sample, evidence=msgspec.structs.replace(sample.evidence, max_rss=peak))
+
+    return replace(
+        journal,
+        samples={
+            seat: {index: moved(sample) for index, sample in samples.items() if sample.evidence.memory_peak}
+            for seat, samples in journal.samples.items()
+        },
+    )
+
+
+def _peaks(run: Run, journal: _Journal) -> Iterator[Peak]:
+    for case, build in _seats(run):
+        samples = journal.samples.get((case.id, build), {}).values() if case.measure is Measure.MEMORY else ()
+        if evidence := [sample.evidence for sample in samples]:
+            containers = [one.memory_peak for one in evidence if one.memory_peak is not None]
+            yield Peak(
+                case=case,
+                build=build,
+                process=float(np.median([one.max_rss for one in evidence])),
+                container=float(np.median(containers)) if containers else None,
+            )
+
+
+def _ledger(journal: _Journal, blocks: Sequence[Block]) -> Ledger:
+    cpus = {block.index: len(block.cpus) for block in blocks}
+    noises = [record.noise for record in journal.all_records if record.noise]
+    invalid = {record.index for record in journal.all_records if record.invalid}
+    megahertz = [noise.megahertz for noise in noises if noise.megahertz is not None]
+    return Ledger(
+        blocks=tuple(_noise_of(record, cpus.get(record.index, 1)) for record in journal.all_records),
+        remeasured=len(invalid & journal.records.keys()),
+        lost=tuple(block.index for block in blocks if block.index in invalid - journal.records.keys()),
+        load=max((noise.load for noise in noises if noise.load is not None), default=None),
+        megahertz=(min(megahertz), max(megahertz)) if megahertz else None,
+        celsius=max((noise.celsius for noise in noises if noise.celsius is not None), default=None),
+        containers=max((noise.containers for noise in noises if noise.containers is not None), default=None),
+    )
+
+
+def _noise_of(record: BlockRecord, cpus: int) -> NoiseOfBlock:
+    def share(seconds: float | None) -> float | None:
+        return seconds / (record.noise.seconds * cpus) if record.noise and seconds is not None else None
+
+    return NoiseOfBlock(
+        block=record.index,
+        started=record.started,
+        stolen=share(record.noise.stolen) if record.noise else None,
+        others=share(record.noise.others) if record.noise else None,
+        invalid=record.invalid,
+    )
+
+
 # -- what was measured -------------------------------------------------------------------------------------------------
 
 
@@ -303,11 +396,13 @@ def _seats(run: Run) -> Iterator[tuple[Case, str]]:
 
 
 def _series(run: Run, journal: _Journal) -> Iterator[Series]:
+    memory = {case.id for case in run.plan.cases if case.measure is Measure.MEMORY}
     rows = [
         (case, build, block, value)
         for (case, build), samples in journal.samples.items()
         for block, sample in samples.items()
         for value in sample.values
+        if case not in memory
     ]
     frame = pd.DataFrame(rows, columns=["case", "build", "block", "seconds"])
     whole = frame.groupby(["case", "build"], sort=False)["seconds"].agg(["count", "min", "median", "max"])
@@ -362,10 +457,15 @@ def _failures(journal: _Journal) -> Iterator[Failures]:
 
 
 def _irregularities(run: Run, journal: _Journal, blocks: Sequence[Block]) -> Iterator[Irregularity]:
-    missing = tuple(block.index for block in blocks if block.index not in journal.records)
+    tried = {record.index for record in journal.all_records}
+    missing = tuple(block.index for block in blocks if block.index not in tried)
+    invalid = tuple(block.index for block in blocks if block.index in tried - journal.records.keys())
     if missing:
         text = f"{len(missing)} of {len(blocks)} planned blocks were not executed."
         yield Irregularity(kind=Oddity.MISSING_BLOCKS, subject="", text=text, blocks=missing)
+    if invalid:
+        text = f"{_blocks(invalid)} disturbed whenever measured, and left out; the ledger says by what."
+        yield Irregularity(kind=Oddity.INVALID_BLOCKS, subject="", text=text, blocks=invalid)
     if journal.repeated:
         text = f"{_blocks(journal.repeated)} recorded more than once; the last record counts."
         yield Irregularity(kind=Oddity.REPEATED_BLOCKS, subject="", text=text, blocks=journal.repeated)

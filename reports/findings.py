@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.journal import Reason, Stop
+from harness.journal import Disturbance, Reason, Stop
 from harness.model import Case, Measure, Plan, Run, cpu_list
 from harness.planning import CONFIDENCE, confidence_at_looks
 from harness.stats import Effect, Judgement, Verdict
@@ -29,6 +29,8 @@ class Comparison:
     """Of the ratio of times, build over baseline; its effect's `logs` belong to `blocks`.  None without blocks."""
     confounders: tuple[str, ...]
     """What differs between the two builds besides what is compared, as far as it can reach this workload."""
+    noise_floor: float = 0.0
+    """Relative difference that this host has shown between a build and itself in this case; 0 where none is known."""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -63,6 +65,12 @@ class Speedup:
 
     Of a capacity the ratio of work done, `case` over `base`, by windows on the same CPUs.
     """
+    turns: int = 0
+    """Pairs of turns that were measured."""
+    undisturbed: int = 0
+    """Pairs of turns that the effect rests on: those during which gauges found every CPU at its full speed."""
+    decided: bool = True
+    """Whether enough blocks have an undisturbed turn; otherwise the effect is no answer on this host now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,58 @@ class Series:
     blocks: tuple[int, ...]
     medians: tuple[float, ...]
     """Median of each block's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The most memory that a worker of one build held in one case, medians over blocks, bytes."""
+
+    case: Case
+    build: str
+    process: float
+    """Resident set of the process."""
+    container: float | None
+    """Cgroup of its container, with all processes and what they cached; None where it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseOfBlock:
+    """What happened beside one measurement of a block."""
+
+    block: int
+    started: float
+    """Unix time, seconds."""
+    stolen: float | None
+    """Share of the CPU time of the block's CPUs that the hypervisor took."""
+    others: float | None
+    """Share that was spent by anything but the workers."""
+    invalid: tuple[Disturbance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The noise of a run, measurement by measurement, and what was done about it."""
+
+    blocks: tuple[NoiseOfBlock, ...]
+    """In the order in which they were measured; a block that was measured again is there again."""
+    remeasured: int
+    """Blocks that were invalid and then valid."""
+    lost: tuple[int, ...]
+    """Blocks that were needed and never valid."""
+    load: float | None
+    """Highest average over a minute."""
+    megahertz: tuple[float, float] | None
+    """Lowest and highest mean frequency of a block's CPUs."""
+    celsius: float | None
+    """Of the warmest sensor, highest."""
+    containers: int | None
+    """Most containers of others at once."""
+
+    @property
+    def invalid(self) -> dict[Disturbance, int]:
+        """How many measurements broke each rule; a measurement may break several."""
+        counts = {rule: sum(rule in block.invalid for block in self.blocks) for rule in Disturbance}
+        return {rule: count for rule, count in counts.items() if count}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +198,7 @@ class Oddity(StrEnum):
 
     MISSING_BLOCKS = "missing blocks"
     MISSING_SEATS = "missing outcomes"
+    INVALID_BLOCKS = "invalid blocks"
     REPEATED_BLOCKS = "repeated blocks"
     UNEQUAL_COUNTS = "unequal counts"
     CHANGED_LOOPS = "changed loops"
@@ -208,6 +269,14 @@ class Findings:
     """Of the time to completion."""
     capacities: tuple[Speedup, ...]
     """Of the work done in short windows."""
+    memories: tuple[Comparison, ...]
+    """Of the peak resident sets of processes, otherwise like `comparisons`."""
+    container_memories: tuple[Comparison, ...]
+    """Of the peaks of containers."""
+    memory_suites: tuple[Suite, ...]
+    """Of `memories`."""
+    peaks: tuple[Peak, ...]
+    ledger: Ledger
     series: tuple[Series, ...]
     proofs: tuple[Proof, ...]
     failures: tuple[Failures, ...]

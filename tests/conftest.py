@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import execution
 from harness.errors import HostError
 from harness.model import BuildFacts
 
@@ -21,6 +22,12 @@ def required(present: object, what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share the machine with whatever else it does: where nothing else is said, no block is invalid for it."""
+    monkeypatch.setattr(execution, "disturbances", lambda *_: ())
 
 
 @pytest.fixture(scope="session")

@@ -9,31 +9,44 @@ What is said, one byte each, over the Unix socket that GILOMETER_SOCKET names, a
     =   worker: my warm-ups, or my values, are done (and I am blocked)
     !   harness: go on
 
+Where GILOMETER_GAUGE is 1, a turn begins and ends with a gauge: how long a short loop takes on each CPU that this
+process may use.  It tells how fast the CPUs were.
+
 This module executes inside the measured process and imports as little as it can.
 """
 
+import contextlib
+import json
 import os
 import resource
 import socket
 import sys
+from time import perf_counter_ns, process_time
 
 from pyperf._hooks import HookBase
 
 _harness: socket.socket | None = None
-_throttled_before: int | None = None
+_began: dict[str, float] = {}
+_faults = 0
+_gauges: list[list[list[int]]] = []
 
 # Where a container finds its own cgroup: version 2, and version 1.
 _CPU_STAT = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
+_MEMORY_PEAK = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
+
+_GAUGE_LOOP = 6_000
+"""About a quarter of a millisecond of bytecode: what it feels is what the workloads feel."""
 
 
 def _connect() -> socket.socket:
     """One connection per process: pyperf makes a hook for the warm-ups and another one for the values."""
-    global _harness, _throttled_before
+    global _harness, _began, _faults
     if _harness is None:
-        _throttled_before = _throttled_periods()
         _harness = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         _harness.connect(os.environ["GILOMETER_SOCKET"])
         _harness.sendall(os.environ["GILOMETER_SEAT"].encode() + b"\n")
+        _began = _counts()
+    _faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt  # the first turns may still read files
     return _harness
 
 
@@ -42,6 +55,7 @@ class Lockstep(HookBase):
 
     def __init__(self) -> None:
         self._harness = _connect()
+        self._gauged = os.environ["GILOMETER_GAUGE"] == "1"
 
     def _wait(self, request: bytes) -> None:
         self._harness.sendall(request)
@@ -50,14 +64,61 @@ class Lockstep(HookBase):
 
     def __enter__(self) -> None:
         self._wait(b"?")
+        if self._gauged:
+            _gauges.append([_gauge()])
 
     def __exit__(self, *exception: object) -> None:
-        pass
+        if self._gauged:
+            _gauges[-1].append(_gauge())
 
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
         self._wait(b"=")
         metadata.update(_evidence())
+
+
+def _gauge() -> list[int]:
+    """Nanoseconds of a short loop on each CPU that this process may use, the better of two."""
+    allowed = os.sched_getaffinity(0)
+    readings = []
+    with contextlib.suppress(OSError):  # CPUs that were taken away meanwhile show in the evidence
+        for cpu in sorted(allowed):
+            os.sched_setaffinity(0, {cpu})  # of this thread alone
+            readings.append(min(_loop(), _loop()))
+        os.sched_setaffinity(0, allowed)
+    return readings
+
+
+def _loop() -> int:
+    start = perf_counter_ns()
+    for i in range(_GAUGE_LOOP):
+        i * i
+    return perf_counter_ns() - start
+
+
+def _counts() -> dict[str, float]:
+    """What is counted from the first turn on; what cannot be read is left out."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    counts: dict[str, float] = {"cpu_seconds": process_time(), "involuntary_switches": usage.ru_nivcsw}
+    waited = _waited_seconds()
+    if waited is not None:
+        counts["waited_seconds"] = waited
+    throttled = _throttled_periods()
+    if throttled is not None:
+        counts["throttled_periods"] = throttled
+    return counts
+
+
+def _waited_seconds() -> float | None:
+    """Time that the threads of this process were ready to execute and had no CPU."""
+    nanoseconds = 0
+    try:
+        for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - no import for it
+            with open(f"/proc/self/task/{task}/schedstat") as line:
+                nanoseconds += int(line.read().split()[1])
+    except (OSError, IndexError):
+        return None
+    return nanoseconds / 1e9
 
 
 def _throttled_periods() -> int | None:
@@ -73,18 +134,40 @@ def _throttled_periods() -> int | None:
     return None
 
 
-def _evidence() -> dict[str, str | int]:
+def _memory_peak() -> int | None:
+    for path in _MEMORY_PEAK:
+        try:
+            with open(path) as line:
+                return int(line.read())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _evidence() -> dict[str, str | int | float]:
+    now = _counts()  # before anything below adds to it
     with open("/proc/self/status") as lines:
         status = dict(line.split(":", 1) for line in lines)
-    evidence: dict[str, str | int] = {
+    evidence: dict[str, str | int | float] = {
         "gilometer_cpus_allowed": status["Cpus_allowed_list"].strip(),
-        "gilometer_involuntary_switches": int(status["nonvoluntary_ctxt_switches"]),
-        "gilometer_max_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "gilometer_max_rss": _kibibytes(status["VmHWM"]),
+        "gilometer_swapped": _kibibytes(status.get("VmSwap", "0 kB")),
+        "gilometer_major_faults": resource.getrusage(resource.RUSAGE_SELF).ru_majflt - _faults,
     }
-    throttled = _throttled_periods()
-    if throttled is not None and _throttled_before is not None:
-        evidence["gilometer_throttled_periods"] = throttled - _throttled_before
+    for name, before in _began.items():
+        if name in now:
+            evidence[f"gilometer_{name}"] = now[name] - before
+    peak = _memory_peak()
+    if peak is not None:
+        evidence["gilometer_memory_peak"] = peak
+    if _gauges:
+        evidence["gilometer_gauges"] = json.dumps(_gauges)
     is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # 3.13 and later
     if is_gil_enabled is not None:
         evidence["gilometer_gil_enabled"] = int(is_gil_enabled())
     return evidence
+
+
+def _kibibytes(text: str) -> int:
+    """Bytes of "1024 kB"."""
+    return int(text.split()[0]) * 1024

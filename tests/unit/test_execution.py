@@ -10,7 +10,7 @@ import pytest
 
 from harness import plan, samples, specs
 from harness.engine import OUTPUT_BYTES
-from harness.execution import Execution
+from harness.execution import AsPlanned, Execution
 from harness.host_engine import HostEngine
 from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Reason, Sample, Settled, Stop
 from harness.model import Block, Plan
@@ -114,15 +114,16 @@ def test_the_next_block_is_always_the_first_that_is_wanted(tmp_path: Path) -> No
     the_plan = make_plan(folder, blocks=4)
     asked: list[int] = []
 
-    def wanted(block: Block) -> bool:
-        """Block 0 only after two others; block 3 never."""
-        asked.append(block.index)
-        return (block.index > 0 or len(measured) > 1) and block.index < 3
+    class Steering(AsPlanned):
+        def wanted(self, block: Block) -> bool:
+            """Block 0 only after two others; block 3 never."""
+            asked.append(block.index)
+            return (block.index > 0 or len(measured) > 1) and block.index < 3
 
     measured: list[int] = []
     builds = {"a": facts("a"), "b": facts("b")}
     with workbench(folder) as bench:
-        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), wanted=wanted):
+        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), steering=Steering()):
             match line:
                 case BlockRecord(index=index):
                     measured.append(index)
@@ -137,9 +138,9 @@ def test_blocks_of_a_settled_group_are_not_executed(tmp_path: Path) -> None:
     builds = {"a": facts("a"), "b": facts("b")}
     settled: list[Settled] = []
     with workbench(folder) as bench:
-        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), wanted=stopping.wanted):
+        for line in Execution(the_plan, builds, HostEngine(bench), bench, loops={}, done=(), steering=stopping):
             assert not settled, "the last block settles the group"
-            settled += stopping.feed(line)
+            settled += [one for one in stopping.feed(line) if isinstance(one, Settled)]
     assert [(one.blocks, one.reason) for one in settled] == [(8, Stop.TARGET)]
 
 

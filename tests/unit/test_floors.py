@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 FLOORS = {
-    1: {"model", "journal", "errors", "progress", "stats", "planning", "ranks"},
+    1: {"model", "journal", "errors", "progress", "stats", "planning", "ranks", "gauge", "ratios"},
     2: {
         "builds",
         "engine",
         "host",
         "interpreters",
+        "ledger",
         "lock",
         "network",
         "noise",
@@ -66,7 +67,12 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("trees", "sources"),
     ("provision", "docker_client"),
     ("stats", "ranks"),
+    ("gauge", "journal"),
     ("journal", "model"),
+    ("ratios", "gauge"),
+    ("ratios", "journal"),
+    ("ratios", "model"),
+    ("ratios", "stats"),
 }
 LIBRARIES = {
     "altair": {"reports.charts"},

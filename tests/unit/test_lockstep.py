@@ -81,7 +81,8 @@ def play(tmp_path: Path, *make: Callable[[Path, list[tuple[str, str]]], Player],
         players = {player.seat: player for player in (one(table.path, log) for one in make)}
         for player in players.values():
             player.start()
-        tracks = table.take_turns(players, list(players), turns=4, timeout=timeout)
+        table.seat(players, timeout)
+        tracks = table.take_turns(list(players), turns=4)
         for player in players.values():
             player.ended.wait(5)
     return tracks, log, players

@@ -21,21 +21,32 @@ from harness.stats import effect
 
 
 def test_variances_by_hand() -> None:
-    # Within: variances 1 and 4, mean 2.5.  Between: means 2 and 10, variance 32; less 2.5 / 3.
+    # Absolute deviations from the medians 2 and 10 have the medians 1 and 2; the two medians deviate by 4 from 6.
     found = variances([[1, 2, 3], [8, 10, 12]])
-    assert found.within == 2.5
-    assert found.between == pytest.approx(32 - 2.5 / 3)
+    scale = stats.norm.ppf(0.75)
+    assert found.within == pytest.approx((1.5 / scale / (1 - 0.8 / 3)) ** 2)
+    assert found.between == pytest.approx((4 / scale / (1 - 0.8 / 2)) ** 2 - math.pi / 2 * found.within / 3)
 
 
-def test_variances_are_unbiased() -> None:
+def test_variances_are_nearly_unbiased_on_normal_data() -> None:
     rng = np.random.default_rng(1)
-    found = [variances((rng.normal(0, 2, (6, 1)) + rng.normal(0, 3, (6, 4))).tolist()) for _ in range(2_000)]
-    assert np.mean([v.between for v in found]) == pytest.approx(4, rel=0.1)
-    assert np.mean([v.within for v in found]) == pytest.approx(9, rel=0.05)
+    found = [variances((rng.normal(0, 2, (8, 1)) + rng.normal(0, 3, (8, 8))).tolist()) for _ in range(1_000)]
+    assert np.mean([v.between for v in found]) == pytest.approx(4, rel=0.15)
+    assert np.mean([v.within for v in found]) == pytest.approx(9, rel=0.1)
 
 
-@pytest.mark.parametrize("processes", [[], [[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 2.0], [1.0, 2.0, 3.0]]])
-def test_variances_need_a_full_table(processes: list[list[float]]) -> None:
+def test_variances_do_not_feel_a_disturbed_pair_in_a_block_nor_a_disturbed_block() -> None:
+    rng = np.random.default_rng(1)
+    processes = rng.normal(0, 2, (16, 1)) + rng.normal(0, 3, (16, 8))
+    processes[:, 3] += 100
+    processes[5] += 1_000
+    found = variances(processes.tolist())
+    assert 4 < found.within < 20
+    assert found.between < 30
+
+
+@pytest.mark.parametrize("processes", [[], [[1.0, 2.0]], [[1.0], [2.0]], [[1.0, 2.0], [1.0]]])
+def test_variances_need_processes_and_values(processes: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="variances need two processes"):
         variances(processes)
 

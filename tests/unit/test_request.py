@@ -26,8 +26,8 @@ def plan_of(options: BenchOptions, folder: Path) -> Plan:
     [
         (BenchOptions(), 0.05, 240, 16),
         (BenchOptions(budget="10m"), 0.05, 600, 16),
-        (BenchOptions(profile="standard"), 0.02, 1200, 48),
-        (BenchOptions(profile="rigorous", budget="90s"), 0.01, 90, 64),
+        (BenchOptions(profile="standard", measures="time"), 0.02, 1200, 48),
+        (BenchOptions(profile="rigorous", budget="90s"), 0.01, 90, 2 * 64),
         (BenchOptions(blocks="3"), None, None, 3),
     ],
 )
@@ -39,7 +39,8 @@ def test_a_run_has_a_target_and_a_budget_or_a_number_of_blocks(
 
 
 @pytest.mark.parametrize(
-    "options", [BenchOptions(), BenchOptions(budget="10m", profile="standard"), BenchOptions(blocks="3")]
+    "options",
+    [BenchOptions(), BenchOptions(budget="10m", profile="standard"), BenchOptions(blocks="3", measures="memory,time")],
 )
 def test_the_command_of_a_run_makes_the_same_plan_again(tmp_path: Path, options: BenchOptions) -> None:
     folder = write_toys(tmp_path, "good")

@@ -1,7 +1,7 @@
 """Estimates, intervals and verdicts on data whose truth is known."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -10,12 +10,13 @@ from scipy import stats as scipy_stats
 from harness.stats import (
     Effect,
     Verdict,
-    block_capacity,
     block_effect,
+    block_estimate,
     effect,
     geometric_mean,
     judge,
     minimum_detectable,
+    round_logs,
     unpaired,
 )
 
@@ -290,6 +291,10 @@ def windows(speeds: np.ndarray, threads: int) -> np.ndarray:
     count, cpus = speeds.shape
     rates = [sum(speeds[k, (thread + k) % cpus] for thread in range(threads)) for k in range(count)]
     return 1 / np.array(rates)
+
+
+def block_capacity(alone: Sequence[float] | np.ndarray, together: Sequence[float] | np.ndarray, cpus: int) -> float:
+    return block_estimate(round_logs(alone, together, cpus))
 
 
 def test_capacity_of_unequal_cpus_is_what_they_add_up_to() -> None:

@@ -79,7 +79,8 @@ def test_a_group_settles_at_a_look_and_never_between(noise: float) -> None:
     stopping = Stopping(run.plan)
     for number, block in enumerate(run.plan.blocks[: one.blocks], start=1):
         assert stopping.wanted(block)
-        assert bool(stopping.feed(found[block.index])) is (number == one.blocks)
+        decided = stopping.feed(found[block.index])
+        assert any(isinstance(line, Settled) for line in decided) is (number == one.blocks)
     assert not any(stopping.wanted(block) for block in run.plan.blocks)
 
 
@@ -233,7 +234,7 @@ def test_time_and_capacity_of_a_workload_stop_each_on_its_own() -> None:
     while block := next((b for b in plan.blocks if b.index not in done and stopping.wanted(b)), None):
         done.add(block.index)
         measured[cases[block.cases[0]].measure] += 1
-        ended |= {cases[one.cases[0]].measure: one for one in stopping.feed(record(block))}
+        ended |= {cases[s.cases[0]].measure: s for s in stopping.feed(record(block)) if isinstance(s, Settled)}
     assert measured == {Measure.CAPACITY: 8, Measure.TIME: 16}
     assert (ended[Measure.CAPACITY].reason, ended[Measure.CAPACITY].half_width) == (Stop.TARGET, 0)
     assert ended[Measure.TIME].reason is Stop.CAP
