@@ -26,6 +26,7 @@ FLOORS = {
         "specs",
         "stopping",
         "store",
+        "tuning",
         "workbench",
     },
     3: {
@@ -50,6 +51,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("builds", "specs"),
     ("lockstep", "engine"),
+    ("noise", "tuning"),
     ("runs", "session"),
     ("workshop", "session"),
     ("docker_engine", "docker_client"),
