@@ -81,15 +81,34 @@ def setup(_: Context) -> None:
     session.setup()
 
 
-@verb(help={"json": "print as JSON on stdout"})
-def doctor(_: Context, json: bool = False) -> None:
-    """What this host can do: engine, CPUs, sources of noise, sources of interpreters.  Changes nothing.
+@verb(
+    help={
+        "tune": "change the settings that disturb measurements, until the next boot; asks first (needs root)",
+        "untune": "restore what was there before --tune (needs root)",
+        "yes": "the answer to what --tune asks",
+        "json": "print as JSON on stdout",
+    }
+)
+def doctor(_: Context, tune: bool = False, untune: bool = False, yes: bool = False, json: bool = False) -> None:
+    """What this host can do: engine, CPUs, sources of noise, sources of interpreters.  Changes nothing unless told to.
 
-    Example: inv doctor
+    Example: inv doctor --tune
     """
     from harness import session
+    from harness.errors import RequestError
 
-    session.doctor(as_json=json)
+    if tune and untune:
+        raise RequestError("--untune restores what --tune has changed; leave one of them out")
+    if json and (tune or untune):
+        raise RequestError("--json prints what doctor finds, and --tune and --untune act; leave one of them out")
+    if yes and not tune:
+        raise RequestError("--yes answers what --tune asks, and nothing else does; leave it out")
+    if tune:
+        session.tune(yes=yes)
+    elif untune:
+        session.untune()
+    else:
+        session.doctor(as_json=json)
 
 
 @verb(help={name: _BENCH_HELP[name] for name in ("builds", "optimize", "source")})

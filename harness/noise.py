@@ -1,8 +1,8 @@
 """What disturbs measurements on this machine, and what would help.
 
-`findings` judges what `harness.host.facts` read.  One thing has to be tried instead: on virtual machines a CPU can
-change between full and half speed every few seconds, because of a neighbour on the other hardware thread, and neither
-steal time nor load tells.  `probe_speeds` looks for about a second.
+`findings` judges what `harness.host.facts` read, and names what `harness.tuning` would change.  One thing has to be
+tried instead: on virtual machines a CPU can change between full and half speed every few seconds, because of a
+neighbour on the other hardware thread, and neither steal time nor load tells.  `probe_speeds` looks for about a second.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.model import HostFacts, cpu_list
+from harness.tuning import Change
 
 _GOOD_CLOCKS = ("tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page")
 _LOOP = 40_000
@@ -43,12 +44,17 @@ class Finding:
         return f"{line}\n      {self.advice}" if self.advice else line
 
 
-def findings(facts: HostFacts) -> tuple[Finding, ...]:
-    """What the facts say about noise, in a fixed order; what could not be read is not judged."""
+def findings(facts: HostFacts, changes: Iterable[Change] = ()) -> tuple[Finding, ...]:
+    """What the facts say about noise, in a fixed order; what could not be read is not judged.
+
+    Args:
+        changes: what tuning would change.  Settings that it leaves as they are need no word.
+    """
     settings = facts.settings
     return (
         _cpus(facts),
-        *_frequency(settings),
+        *(_tunable(change) for change in changes),
+        *_cores(settings),
         *_sharing(settings, len(facts.cpus)),
         *_memory(settings, facts.memory),
         *_kernel(settings),
@@ -65,22 +71,14 @@ def _cpus(facts: HostFacts) -> Finding:
     return Finding("CPUs", State.OK, text)
 
 
-def _frequency(settings: Mapping[str, str]) -> Iterator[Finding]:
-    match settings.get("governor"):
-        case None:
-            pass
-        case "performance":
-            yield Finding("governor", State.OK, "performance")
-        case governor:
-            advice = "As root: cpupower frequency-set -g performance (until the next boot; costs power)."
-            yield Finding("governor", State.WARN, f"{governor}: CPUs change frequency with the load", advice)
-    match settings.get("turbo"):
-        case "on":
-            text = "on: one busy core runs faster than many, so speedups over threads look smaller than they are"
-            advice = "Turn boost off, in the firmware or below /sys/devices/system/cpu; costs peak speed."
-            yield Finding("turbo", State.NOTE, text, advice)
-        case "off":
-            yield Finding("turbo", State.OK, "off")
+def _tunable(change: Change) -> Finding:
+    state = State.WARN if change.setting == "governor" else State.NOTE
+    text = f"{change.now}; once {change.then}, {change.gain}"
+    advice = f"inv doctor --tune changes it until the next boot.  Cost: {change.cost}."
+    return Finding(change.setting, state, text, advice)
+
+
+def _cores(settings: Mapping[str, str]) -> Iterator[Finding]:
     if settings.get("SMT") == "on":
         text = "on: CPU sets leave the second thread of each core idle as long as there are cores"
         yield Finding("SMT", State.NOTE, text, "Sets larger than the number of cores measure SMT as well.")
@@ -124,9 +122,6 @@ def _kernel(settings: Mapping[str, str]) -> Iterator[Finding]:
     if clock and clock not in _GOOD_CLOCKS:
         text = f"{clock}: reading the time is slow here, each reading a call into the kernel"
         yield Finding("clock source", State.WARN, text, "dmesg says why the kernel does not trust the CPU's counter.")
-    if settings.get("ASLR") == "0":
-        text = "off: every process has the same memory layout, and the result holds for that one"
-        yield Finding("ASLR", State.NOTE, text, "As root: sysctl kernel.randomize_va_space=2")
 
 
 # -- what has to be tried ----------------------------------------------------------------------------------------------

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness import host, lock, noise, request
+from harness import host, lock, noise, request, tuning
 from harness.errors import HostError
 from harness.model import Build, BuildFacts, Optimize
 from harness.request import BenchOptions
@@ -56,11 +59,11 @@ def prepare(*names: str) -> tuple[BuildFacts, ...]:
 
 
 def doctor(*, as_json: bool) -> None:
-    """Prints what this host can do and what disturbs measurements on it."""
+    """Prints what this host can do, what disturbs measurements on it, and what can be changed; changes nothing."""
     from harness import docker_client, images
 
-    facts = host.facts()
-    findings = list(noise.findings(facts))
+    facts, changes = host.facts(), tuning.changes()
+    findings = [*noise.findings(facts, changes), *_tuned(changes)]
     try:
         with measuring("inv doctor", Screen(), wait=False):
             findings.append(noise.speeds(noise.probe_speeds(facts.cpus)))
@@ -82,6 +85,94 @@ def doctor(*, as_json: bool) -> None:
         print(json.dumps(msgspec.to_builtins(findings), indent=1))
     else:
         print(*findings, sep="\n")
+
+
+def tune(*, yes: bool, root: Path = Path("/")) -> None:
+    """Prints what would make this machine quieter, and at what cost; asks, and does it.
+
+    Args:
+        yes: do not ask.
+
+    Raises:
+        HostError: there is nobody to ask, this is not root, another run is measuring, or what is there now cannot be
+            kept; then nothing was changed.
+    """
+    if not yes and not os.isatty(0):
+        raise HostError(
+            "--tune asks before it changes anything, and there is no terminal to ask on; nothing was changed",
+            hint="inv doctor says what it would change, and inv doctor --tune --yes agrees to it.",
+        )
+    with _sole_root("inv doctor --tune" + " --yes" * yes, root):
+        changes = tuning.changes(root)
+        if not changes:
+            print("Nothing to change: every setting that tuning knows is as measurements want it, or is not here.")
+            return
+        print("Until the next boot, or inv doctor --untune:", *changes, sep="\n\n", end="\n\n")
+        if not yes and not _agreed():
+            print("Nothing was changed.")
+            return
+        for line in tuning.report(tuning.tune(changes, root), "changed", "refused"):
+            print(line)
+        if tuning.recall(root):
+            print(f"What was there before is kept in {root / tuning.STATE}; inv doctor --untune restores it.")
+
+
+def untune(root: Path = Path("/")) -> None:
+    """Restores what was there before tuning.  HostError where some of it cannot be restored."""
+    state = tuning.recall(root)
+    if not state:
+        print("Nothing to restore: this machine was not tuned.")
+        return
+    with _sole_root("inv doctor --untune", root):
+        restored = tuning.untune(state, root)
+    if tuning.has_booted(state, root):
+        print(f"This machine was tuned {_when(state)}, and has booted since: its settings are the boot's own again.")
+        return
+    for line in tuning.report(restored, "restored", "lost"):
+        print(line)
+    if lost := [one for one in restored if not one.took]:
+        raise HostError(
+            f"{len(lost)} of {len(state.before)} files do not hold what they held before tuning; they are named above",
+            hint="The next boot sets them anew.",
+        )
+    print(f"Everything is as it was when this machine was tuned {_when(state)}.")
+
+
+@contextlib.contextmanager
+def _sole_root(command: str, root: Path) -> Iterator[None]:
+    """As root, and while nobody measures: a setting that changes in the middle of a run spoils it."""
+    if os.geteuid() != 0:
+        raise HostError(f"{command} needs root; nothing was changed", hint=f"sudo ./{command}")
+    path = root / lock.LOCK.relative_to("/")
+    with lock.measuring_lock(wait=False, progress=Screen(), describe=command, path=path):
+        yield
+
+
+def _agreed() -> bool:
+    print("Change this? [y/N] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer:  # Ctrl-D leaves the cursor behind the question
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _when(state: tuning.Tuned) -> str:
+    return f"at {state.since:%H:%M on %Y-%m-%d}"
+
+
+def _tuned(changes: Sequence[tuning.Change]) -> Iterator[noise.Finding]:
+    """Whether tuning has been here, or has nothing to do."""
+    try:
+        state = tuning.recall()
+    except HostError as error:
+        yield noise.Finding("tuning", noise.State.WARN, error.message, error.hint)
+        return
+    if state and not tuning.has_booted(state):
+        settings = ", ".join(dict.fromkeys(value.setting for value in state.before))
+        advice = "inv doctor --untune restores what was there before."
+        yield noise.Finding("tuning", noise.State.NOTE, f"tuned {_when(state)}: {settings}", advice)
+    elif not changes:
+        yield noise.Finding("tuning", noise.State.OK, "inv doctor --tune would change nothing here")
 
 
 # -- the steps ---------------------------------------------------------------------------------------------------------

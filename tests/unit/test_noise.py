@@ -10,6 +10,7 @@ import pytest
 from harness import host, noise
 from harness.model import HostFacts
 from harness.noise import State, findings, probe_speeds, speeds
+from harness.tuning import Change, Value
 
 
 def facts(cpus: int = 8, settings: dict[str, str] | None = None) -> HostFacts:
@@ -28,10 +29,6 @@ def facts(cpus: int = 8, settings: dict[str, str] | None = None) -> HostFacts:
 @pytest.mark.parametrize(
     ("setting", "value", "subject", "state"),
     [
-        ("governor", "performance", "governor", State.OK),
-        ("governor", "performance, powersave", "governor", State.WARN),
-        ("turbo", "on", "turbo", State.NOTE),
-        ("turbo", "off", "turbo", State.OK),
         ("SMT", "on", "SMT", State.NOTE),
         ("isolated CPUs", "2-3", "isolated CPUs", State.NOTE),
         ("hypervisor", "QEMU", "virtual machine", State.NOTE),
@@ -55,15 +52,18 @@ def test_each_setting_is_judged(setting: str, value: str, subject: str, state: S
     assert bool(found.advice) == (state is not State.OK) or subject == "isolated CPUs"
 
 
-def test_one_memory_layout_is_one_sample_of_it() -> None:
-    _, found = findings(facts(settings={"ASLR": "0"}))
-    assert found.state is State.NOTE
-    assert found.text.startswith("off: every process has the same memory layout")
+@pytest.mark.parametrize(("setting", "state"), [("governor", State.WARN), ("turbo", State.NOTE)])
+def test_what_tuning_would_change_says_what_it_gains_and_costs(setting: str, state: State) -> None:
+    before = (Value(setting, "/sys/file", "this"),)
+    change = Change(setting, before, "that", now="this", then="that", gain="less noise", cost="a lot of power")
+    _, found = findings(facts(), [change])
+    assert (found.subject, found.state) == (setting, state)
+    assert found.text == "this; once that, less noise"
+    assert "inv doctor --tune" in found.advice
+    assert "a lot of power" in found.advice
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("SMT", "off"), ("swap used", "0 MiB"), ("clock source", "tsc"), ("ASLR", "2")]
-)
+@pytest.mark.parametrize(("setting", "value"), [("SMT", "off"), ("swap used", "0 MiB"), ("clock source", "tsc")])
 def test_what_is_as_it_should_be_needs_no_word(setting: str, value: str) -> None:
     assert len(findings(facts(settings={setting: value}))) == 1
 

@@ -18,6 +18,7 @@ def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
         ["taskset", "--cpu-list", cpus, sys.executable, "-m", "invoke", *arguments],
         cwd=ROOT,
         env=os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -58,6 +59,34 @@ def test_a_wrong_request_is_one_line_and_exit_status_2(arguments: tuple[str, ...
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--tune", "--untune"), "leave one of them out"),
+        (("--tune", "--yes", "--json"), "leave one of them out"),
+        (("--untune", "--json"), "leave one of them out"),
+        (("--yes",), "leave it out"),
+        (("--untune", "--yes"), "leave it out"),
+    ],
+)
+def test_a_doctor_who_is_told_two_things_does_neither(arguments: tuple[str, ...], said: str) -> None:
+    ended = inv("doctor", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert ended.stdout == ""
+
+
+def test_tuning_asks_and_without_a_terminal_to_ask_on_changes_nothing() -> None:
+    before = Path("/proc/sys/vm/swappiness").read_text()
+    ended = inv("doctor", "--tune")
+    assert ended.returncode == 3
+    assert "there is no terminal to ask on; nothing was changed" in ended.stderr
+    assert "inv doctor --tune --yes" in ended.stderr
+    assert ended.stdout == ""
+    assert Path("/proc/sys/vm/swappiness").read_text() == before
 
 
 @pytest.mark.parametrize("more", [(), ("--skip-unavailable",)])
