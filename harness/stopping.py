@@ -18,8 +18,9 @@ from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks, enough, nex
 from harness.ratios import Ratio, Seat, ratios
 from harness.stats import Series
 
-MOST_VALUES = 64
-"""Of a worker, whatever its variances say: a block should stay short."""
+REST = 0.15
+"""Share of a block that may be anything but values: more values than leave that much save nearly nothing, and a block
+should stay short against what changes on the machine."""
 
 _LEVEL = confidence_at_looks(CONFIDENCE)
 
@@ -108,8 +109,13 @@ class _State:
         turns = sum(len(sample.values) for found in self.samples.values() for sample in found.values())
         round_seconds = self._turn_seconds() * turns / self._rounds()
         block_seconds = max(0.0, per_block - round_seconds * self._rounds() / len(self.samples))
-        widest = max(found, key=lambda one: planning.values_per_worker(one, block_seconds, round_seconds, MOST_VALUES))
-        rounds = planning.values_per_worker(widest, block_seconds, round_seconds, MOST_VALUES // self.windows)
+        most = max(2, math.ceil((1 - REST) / REST * block_seconds / round_seconds))
+
+        def wished(one: planning.Variances) -> int:
+            return planning.values_per_worker(one, block_seconds, round_seconds, most)
+
+        widest = max(found, key=wished)
+        rounds = wished(widest)
         return Depth(
             cases=self.group,
             # Every second turn has the opposite order: an even number favours no seat.
