@@ -29,10 +29,15 @@ _BENCH_HELP = {
     "blocks": "exactly this many rounds over all workloads, instead of stopping where intervals are narrow enough",
     "budget": "time to measure, such as 90s, 10m or 2h, spent where intervals are widest; without it, the profile's",
     "measures": "what to measure: time, capacity, memory; without it, what the profile has time for",
+    "placement": "where threads execute: pinned, each to a CPU of its own, or free, wherever the scheduler puts them",
     "timeout": "seconds of silence after which a worker is stopped",
     "no_wait": "refuse, instead of waiting, while another run measures on this machine",
     "json": "print the findings as JSON on stdout",
 }
+
+_AA_OPTIONS = (
+    "cores", "threads", "workloads", "profile", "engine", "measures", "seed", "blocks", "budget", "no_wait", "json",
+)  # fmt: skip
 
 
 def verb(**options: Any) -> Callable[[Body], Body]:
@@ -141,6 +146,7 @@ def bench(
     blocks: str | None = None,
     budget: str | None = None,
     measures: str | None = None,
+    placement: str = "pinned",
     timeout: str = "120",
     no_wait: bool = False,
     json: bool = False,
@@ -167,6 +173,7 @@ def bench(
         blocks=blocks,
         budget=budget,
         measures=measures,
+        placement=placement,
         timeout=timeout,
         wait=not no_wait,
     )
@@ -178,6 +185,52 @@ def bench(
     if resume:
         return runs.resume(resume, wait=not no_wait, as_json=json)
     return runs.bench(options, as_json=json)
+
+
+@verb(
+    help={
+        "build": "the interpreter; without it, the free-threaded one of the default pair",
+        **{name: _BENCH_HELP[name] for name in _AA_OPTIONS},
+    }
+)
+def aa(
+    _: Context,
+    build: str | None = None,
+    cores: str | None = None,
+    threads: str | None = None,
+    workloads: str | None = None,
+    profile: str = "quick",
+    engine: str = "docker",
+    measures: str | None = None,
+    seed: str | None = None,
+    blocks: str | None = None,
+    budget: str | None = None,
+    no_wait: bool = False,
+    json: bool = False,
+) -> int:
+    """A build against itself: how often that looks like a difference here, and how large the noise is, case by case.
+
+    The noise floors that it finds are kept for this host: later runs call no smaller difference faster or slower.
+
+    Example: inv aa --build 3.14t --workloads pure_python
+    """
+    from harness import runs
+    from harness.request import BenchOptions
+
+    options = BenchOptions(
+        cores=cores,
+        threads=threads,
+        builds=build,
+        workloads=workloads,
+        profile=profile,
+        engine=engine,
+        measures=measures,
+        seed=seed,
+        blocks=blocks,
+        budget=budget,
+        wait=not no_wait,
+    )
+    return runs.aa(options, as_json=json)
 
 
 @verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})

@@ -28,7 +28,7 @@ from harness.journal import (
 )
 from harness.ledger import Ledger, disturbances
 from harness.lockstep import Lockstep, Track
-from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Plan, Workload, cpu_list
+from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Placement, Plan, Workload, cpu_list
 from harness.plan import turn_order, turn_seconds
 from harness.workbench import Workbench
 
@@ -307,6 +307,8 @@ class Execution:
         argv = [str(place.tools / "workloads" / workload.path), *arguments]
         if workload.threaded:
             argv += ["--threads", str(case.threads), "--strategy", str(case.strategy)]
+        if case.placement is not Placement.PINNED:
+            argv += ["--placement", case.placement]
         if case.measure is Measure.CAPACITY:
             argv += ["--measure", case.measure]
         if workload.sized:

@@ -108,6 +108,15 @@ class Strategy(StrEnum):
     THREADS = "threads"
 
 
+class Placement(StrEnum):
+    """Where the threads of a workload may execute."""
+
+    PINNED = "pinned"
+    """Each on a CPU of its own."""
+    FREE = "free"
+    """Wherever the scheduler puts them, as in most programs."""
+
+
 class Measure(StrEnum):
     """The question that a case's values answer."""
 
@@ -161,6 +170,7 @@ class Case(Struct, frozen=True, kw_only=True):
     threads: int
     cpus: tuple[int, ...]
     measure: Measure = Measure.TIME
+    placement: Placement = Placement.PINNED
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from harness.model import (
     Case,
     Group,
     Measure,
+    Placement,
     Plan,
     Profile,
     Size,
@@ -98,6 +99,7 @@ class Request:
     size: Size | None = None
     measures: tuple[Measure, ...] | None = None
     """None: the profile's."""
+    placement: Placement = Placement.PINNED
     blocks: int | None = None
     """This many rounds whatever they show, instead of stopping at the profile's target."""
     budget_seconds: float | None = None
@@ -120,14 +122,17 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     groups: list[tuple[Case, ...]] = []
     for cpus in request.cpu_sets:
         for workload in request.workloads:
-            for group in _groups(workload, cpus, request.threads, request.measures or effort.measures):
+            for group in _groups(workload, cpus, request, effort):
                 if reason := _obstacles(workload, facts):
                     skipped += [Skipped(case=case.id, reason=reason) for case in group]
                 else:
                     cases += group
                     groups.append(group)
     if not cases:
-        raise RequestError("nothing is left to measure: " + "; ".join(sorted({skip.reason for skip in skipped})))
+        reasons = sorted({skip.reason for skip in skipped}) or [
+            "none of these workloads has a capacity on these threads"
+        ]
+        raise RequestError(f"nothing is left to measure: {'; '.join(reasons)}")
     blocks: list[Block] = []
     for round_ in range(request.blocks or effort.blocks):
         for group in shuffle.sample(groups, len(groups)):
@@ -219,14 +224,12 @@ def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
     return measuring + sum(case.measure.calibrated for case in plan.cases) * 2 * WORKER_SECONDS
 
 
-def _groups(
-    workload: Workload, cpus: tuple[int, ...], wanted: tuple[int, ...] | None, measures: Sequence[Measure]
-) -> Iterator[tuple[Case, ...]]:
+def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort: Effort) -> Iterator[tuple[Case, ...]]:
     """The cases of a workload on a CPU set that are measured together, block by block."""
-    threads = _thread_counts(workload, len(cpus), wanted)
-    for measure in measures:
+    threads = _thread_counts(workload, len(cpus), request.threads)
+    for measure in request.measures or effort.measures:
         if measure is not Measure.CAPACITY or (workload.capacity and len(threads) > 1):
-            yield tuple(_case(workload, count, cpus, measure) for count in threads)
+            yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
 
 
 def _values(effort: Effort, case: Case) -> int:
@@ -251,15 +254,20 @@ def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None
     return tuple(sorted({*(power for power in powers if power <= size), size}))
 
 
-def _case(workload: Workload, threads: int, cpus: tuple[int, ...], measure: Measure) -> Case:
+def _case(workload: Workload, threads: int, cpus: tuple[int, ...], measure: Measure, placement: Placement) -> Case:
+    """Placement is for the time of several threads: capacity needs them pinned, and memory does not feel it."""
+    if threads == 1 or measure is not Measure.TIME:
+        placement = Placement.PINNED
     question = "" if measure is Measure.TIME else f" {measure}"
+    free = f" placement={placement}" if placement is Placement.FREE else ""
     return Case(
-        id=f"{workload.name}{question} threads={threads} cpus={cpu_list(cpus)}",
+        id=f"{workload.name}{question} threads={threads}{free} cpus={cpu_list(cpus)}",
         workload=workload.name,
         strategy=Strategy.THREADS if workload.threaded else None,
         threads=threads,
         cpus=cpus,
         measure=measure,
+        placement=placement,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import builds, host, specs
 from harness.errors import HostError, RequestError
-from harness.model import Build, Optimize, Plan, Profile
+from harness.model import Build, Optimize, Placement, Plan, Profile
 from harness.plan import Request
 
 ENGINES = ("docker", "host")
@@ -35,6 +35,7 @@ class BenchOptions:
     budget: str | None = None
     timeout: str = "120"
     measures: str | None = None
+    placement: str = Placement.PINNED
     wait: bool = True
 
 
@@ -56,6 +57,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         profile=profile,
         measures=None if options.measures is None else specs.measures(options.measures),
+        placement=Placement(specs.choose("--placement", options.placement, list(Placement))),
         blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
         budget_seconds=None if options.budget is None else specs.duration("--budget", options.budget),
         seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
@@ -99,6 +101,7 @@ def command(options: BenchOptions, plan: Plan) -> str:
         words += [option, value] if value else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
     words += ["--measures", options.measures] if options.measures else []
+    words += ["--placement", options.placement] if options.placement != Placement.PINNED else []
     words += ["--blocks", options.blocks] if options.blocks else []
     words += ["--budget", options.budget] if options.budget else []
     words += ["--engine", options.engine] if options.engine != "docker" else []

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
-from harness import host, request, specs, store
+from harness import floors, host, request, specs, store
 from harness.errors import HostError, RequestError
 from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Sample
-from harness.model import SCHEMA, Block, BuildFacts, Plan, Run
+from harness.model import SCHEMA, Block, BuildFacts, HostFacts, NoiseFloor, Plan, Run
 from harness.plan import estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
@@ -26,6 +26,7 @@ from harness.workbench import Workbench, workbench
 
 if TYPE_CHECKING:
     from harness.engine import Engine
+    from reports.findings import Findings
 
 ROOT = Path(__file__).parent.parent
 WORKLOADS = ROOT / "workloads"
@@ -70,7 +71,7 @@ def _bench(
     as_json: bool,
 ) -> int:
     with workbench(WORKLOADS) as bench_, open_engine(options.engine, bench_, screen) as engine:
-        now = datetime.datetime.now(datetime.UTC)
+        now, facts_of_host = datetime.datetime.now(datetime.UTC), host.facts()
         run = Run(
             schema=SCHEMA,
             id=_run_id(now, plan),
@@ -80,15 +81,30 @@ def _bench(
             revision=_revision(),
             plan=plan,
             builds=facts,
-            host=host.facts(),
+            host=facts_of_host,
             engine=engine.facts(),
             warnings=(*warnings, *_advice(plan)),
+            noise_floors=_floors(facts, facts_of_host, plan),
         )
         directory = store.create(RESULTS, run)
         if options.budget and (text := _too_short(plan)):
             screen.say(f"warning: {text}")
         screen.say(f"{_extent(plan)}; results go to {_show(directory)}")
         return _execute(directory, run, engine, bench_, screen, as_json=as_json)
+
+
+def aa(options: BenchOptions, *, as_json: bool = False) -> int:
+    """A bench of one build against itself, the free-threaded one of the default pair where none was named."""
+    request.resolve(options, WORKLOADS)
+    name = options.builds
+    if name is None:
+        screen = Screen()
+        with measuring("inv aa", screen, wait=options.wait):
+            last = builds(options, screen)[0][-1].build
+        name = last.executable or last.name
+    elif "," in name:
+        raise RequestError(f"--build: {name} is more than one build", hint="inv aa takes one at a time.")
+    return bench(dataclasses.replace(options, builds=f"{name},{name}"), as_json=as_json)
 
 
 def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
@@ -158,13 +174,15 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {_show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     _write_pyperf(directory, run, lines)
-    _explain(directory, run, lines, as_json=as_json)
+    findings = _explain(directory, run, lines, as_json=as_json)
+    if complete:
+        _learn(directory.parent, findings)
     if interrupted:
         return 130
     return 4 if any(isinstance(outcome, Failure) for outcome in _outcomes(lines)) else 0
 
 
-def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> None:
+def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings:
     """The page, and its verdict on the terminal."""
     from reports import page, summary
     from reports.analysis import analyse
@@ -175,6 +193,24 @@ def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_js
         print(json.dumps(summary.data(findings), indent=1, allow_nan=False))
     else:
         print(f"\n{summary.text(findings)}\n\nReport: {_show(path)}")
+    return findings
+
+
+def _floors(facts: Sequence[BuildFacts], machine: HostFacts, plan: Plan) -> tuple[NoiseFloor, ...]:
+    """What is known of this host's noise; nothing where it is the noise that is measured."""
+    names = {fact.build.name.partition("#")[0] for fact in facts}
+    return floors.known(RESULTS, machine, plan.cases) if len(names) > 1 else ()
+
+
+def _learn(results: Path, findings: Findings) -> None:
+    """Keep what a build compared with itself tells of this host."""
+    alike = {pair.build for pair in findings.parity if not pair.compared}
+    found = [
+        floors.Noise(case=one.case.id, change=one.judgement.effect.size, build=one.build, run=findings.run.id)
+        for one in (*findings.comparisons, *findings.memories)
+        if one.build in alike and one.judgement
+    ]
+    floors.learn(results, findings.run.host, found)
 
 
 def _write_pyperf(directory: Path, run: Run, journal: Sequence[JournalLine]) -> None:

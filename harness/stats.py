@@ -57,6 +57,11 @@ class Effect:
         """Relative change: 0.02 is 2 % slower."""
         return self.ratio - 1
 
+    @property
+    def size(self) -> float:
+        """Relative change without its sign: 0.02 is 2 % slower, or that the baseline is 2 % slower."""
+        return math.expm1(abs(self.log))
+
 
 class Verdict(StrEnum):
     """What a run says of a case."""

@@ -14,6 +14,7 @@ FLOORS = {
     2: {
         "builds",
         "engine",
+        "floors",
         "host",
         "interpreters",
         "ledger",
