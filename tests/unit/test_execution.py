@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from harness import plan, samples, specs
+from harness import execution, plan, samples, specs
 from harness.engine import OUTPUT_BYTES
 from harness.execution import AsPlanned, Execution
 from harness.host_engine import HostEngine
-from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Reason, Sample, Settled, Stop
+from harness.journal import BlockRecord, Calibration, Disturbance, Failure, JournalLine, Reason, Sample, Settled, Stop
 from harness.model import Block, Plan
 from harness.stopping import Stopping
 from harness.workbench import workbench
@@ -169,3 +171,76 @@ def test_samples_load_in_pyperf(tmp_path: Path) -> None:
     (benchmark,) = pyperf.BenchmarkSuite.load(str(tmp_path / "pyperf" / "a.json")).get_benchmarks()
     assert benchmark.get_name() == "toy/good threads=1 cpus=0"
     assert list(benchmark.get_values()) == [value for s in found if s.build == "a" for value in s.values]
+
+
+def test_an_invalid_block_comes_again_after_all_others_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    judged: list[int] = []
+
+    def disturbances(*_: object) -> tuple[Disturbance, ...]:
+        """The first measurement is invalid, and all from the third on."""
+        judged.append(1)
+        return () if len(judged) == 2 else (Disturbance.CROWDED,)
+
+    monkeypatch.setattr(execution, "disturbances", disturbances)
+    lines = [line for line in execute(folder, make_plan(folder, blocks=3)) if isinstance(line, BlockRecord)]
+    assert [line.index for line in lines] == [0, 1, 2, 0, 2, 0, 2]
+    assert [bool(line.invalid) for line in lines] == [True, False, True, True, True, True, True]
+    assert all(isinstance(outcome, Sample) for line in lines for outcome in line.outcomes), "what was measured is kept"
+
+
+def test_a_block_with_a_failure_is_judged_by_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "disturbances", lambda *_: (Disturbance.CROWDED,))
+    folder = write_toys(tmp_path / "w", "raises")
+    lines = [line for line in execute(folder, make_plan(folder, blocks=2)) if isinstance(line, BlockRecord)]
+    assert [(line.index, line.invalid) for line in lines] == [(0, ()), (1, ())]
+
+
+def test_a_worker_tells_what_became_of_it(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    (record,) = (line for line in execute(folder, make_plan(folder)) if isinstance(line, BlockRecord))
+    assert record.noise is not None
+    assert record.noise.seconds < record.seconds
+    for sample in record.outcomes:
+        assert isinstance(sample, Sample)
+        timed = sample.loops * sum((*sample.values, *sample.warmups))
+        assert 0.5 * timed < sample.evidence.cpu_seconds < record.noise.seconds
+        assert sample.evidence.waited_seconds is not None
+        assert sample.evidence.waited_seconds >= 0
+        assert sample.evidence.max_rss > 5 << 20
+        assert sample.evidence.swapped == 0
+        assert sample.gauges == ()
+        assert not any("gilometer" in key for key in sample.metadata)
+
+
+def test_a_worker_that_shares_its_cpu_waits_for_it(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    with subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            lines = execute(folder, make_plan(folder))
+        finally:
+            busy.kill()
+    (record,) = (line for line in lines if isinstance(line, BlockRecord))
+    assert record.noise is not None
+    assert record.noise.others is not None
+    assert record.noise.others > 0.1 * record.noise.seconds
+    for sample in record.outcomes:
+        assert isinstance(sample, Sample)
+        assert (sample.evidence.waited_seconds or 0) > 0.2 * sample.evidence.cpu_seconds
+
+
+def test_every_turn_of_a_gauged_block_has_a_reading_of_every_cpu_before_and_after(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    the_plan = make_plan(folder)
+    gauged = msgspec.structs.replace(the_plan, blocks=(msgspec.structs.replace(the_plan.blocks[0], gauged=True),))
+    for sample in outcomes(execute(folder, gauged)):
+        assert isinstance(sample, Sample)
+        assert len(sample.gauges) == len(sample.turns)
+        assert all(len(gauge.before) == len(gauge.after) == 1 for gauge in sample.gauges)
+        assert all(0 < seconds < 1 for gauge in sample.gauges for seconds in (*gauge.before, *gauge.after))
+        assert sample.evidence.cpus_allowed == (0,), "gauging leaves the affinity as it was"
+        timed = sample.loops * sum((*sample.values, *sample.warmups))
+        gauging = sum(sum((*gauge.before, *gauge.after)) for gauge in sample.gauges)
+        assert sum(turn.returned - turn.granted for turn in sample.turns) > timed + gauging, "nothing of it is timed"

@@ -9,7 +9,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.journal import BlockRecord, Calibration, JournalLine, Reason, Settled, Stop
+from harness.journal import (
+    ATTEMPTS,
+    BlockRecord,
+    Calibration,
+    Depth,
+    Disturbance,
+    Gauge,
+    JournalLine,
+    Reason,
+    Sample,
+    Settled,
+    Stop,
+)
 from harness.model import Block, Measure, Run
 from harness.plan import Request, make_plan
 from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks
@@ -253,3 +265,118 @@ def test_groups_are_workloads_on_a_cpu_set() -> None:
         stopping.feed(found[block.index])
     assert not stopping.wanted(run.plan.blocks[8])
     assert all(stopping.wanted(block) for block in second)
+
+
+# -- invalid blocks, disturbed turns, values per worker ----------------------------------------------------------------
+
+
+def invalidated(record: BlockRecord) -> BlockRecord:
+    return msgspec.structs.replace(record, invalid=(Disturbance.CROWDED,))
+
+
+def test_an_invalid_block_does_not_count_until_it_was_tried_often_enough() -> None:
+    run = made_up_run(LOOP)
+    found, stopping = records(run, lambda _: 0.01), Stopping(run.plan)
+    bad = invalidated(found[0])
+    for block in run.plan.blocks[1:8]:
+        stopping.feed(found[block.index])
+    for _ in range(ATTEMPTS - 1):
+        assert not any(isinstance(line, Settled) for line in stopping.feed(bad))
+    (one,) = stopping.feed(bad)
+    assert isinstance(one, Settled)
+    assert one.blocks == 8, "given up, and counted"
+
+
+def test_nothing_is_estimated_from_an_invalid_block() -> None:
+    run = made_up_run(LOOP)
+    found = records(run, lambda _: 0.01)
+    wild = invalidated(next(iter(records(run, lambda _: 9.0).values())))
+    stopping = Stopping(run.plan)
+    stopping.feed(wild)
+    assert (
+        settled([line for block in run.plan.blocks[:8] for line in stopping.feed(found[block.index])])[LOOP]
+        == settled(whole(run, found))[LOOP]
+    )
+
+
+def gauged_records(run: Run, disturbed: Callable[[int], bool]) -> dict[int, BlockRecord]:
+    """Blocks of which every turn was disturbed where `disturbed` says so of the block."""
+
+    def gauge(line: BlockRecord, sample: Sample) -> Sample:
+        slow = 3.0 if disturbed(line.index) else 1.0
+        reading = (0.001 * slow,) * len(sample.evidence.cpus_allowed)
+        return msgspec.structs.replace(
+            sample, gauges=(Gauge(before=reading, after=reading),) * (len(sample.values) + 1)
+        )
+
+    journal = made_up.amend(made_up.journal(run, noise=0.01), gauge)
+    return {line.index: line for line in journal if isinstance(line, BlockRecord)}
+
+
+def test_disturbed_turns_are_measured_again_in_further_blocks() -> None:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], blocks=32, values=4)
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
+    quiet = whole(run, gauged_records(run, lambda _: False))
+    assert settled(quiet)[LOOP].blocks == 8
+    half = whole(run, gauged_records(run, lambda index: index % 2 == 0))
+    assert (settled(half)[LOOP].blocks, settled(half)[LOOP].reason) == (12, Stop.TARGET)
+    never = whole(run, gauged_records(run, lambda index: index > 0))
+    assert (settled(never)[LOOP].blocks, settled(never)[LOOP].reason) == (32, Stop.CAP)
+    assert (settled(never)[LOOP].half_width or 1) < 0.05, "the builds are compared nevertheless"
+
+
+def test_a_target_out_of_reach_does_not_take_the_budget_from_one_within() -> None:
+    run = made_up_run(LOOP, DATA, blocks=48, target=0.02, budget=2.5 * 40)
+    journal = whole(run, records(run, noisy(cpu_bound=0.9, process_data=0.04)))
+    assert settled(journal)[DATA].reason is Stop.TARGET
+    order = [run.plan.blocks[line.index].workload for line in journal if isinstance(line, BlockRecord)]
+    assert set(order[16 : blocks(run, journal)[DATA] + 8]) == {DATA}
+    assert order[-1] == LOOP, "what is left goes to the other one"
+
+
+def depths(journal: list[JournalLine]) -> dict[str, Depth]:
+    return {line.cases[0].partition(" ")[0]: line for line in journal if isinstance(line, Depth)}
+
+
+def test_values_per_worker_follow_the_measured_variances_and_costs() -> None:
+    run = made_up_run(LOOP, DATA, blocks=48, target=0.0001)
+    rng = np.random.default_rng(1)
+
+    def record(block: Block) -> BlockRecord:
+        """A turn takes 0.1 s, a block 1 s beside its turns.  Of LOOP pairs differ, of DATA processes do."""
+        within, between = (0.04, 0.01) if block.workload == LOOP else (0.005, 0.05)
+        outcomes = []
+        for facts in made_up.PAIR:
+            values = np.exp(rng.normal(0, between / 2**0.5) + rng.normal(0, within / 2**0.5, block.values))
+            case = next(case for case in run.plan.cases if case.id == block.cases[0])
+            outcomes.append(made_up.sample(case, facts, block, values.tolist()))
+        seconds = 1 + 2 * 0.1 * block.values
+        return BlockRecord(index=block.index, started=0, seconds=seconds, outcomes=tuple(outcomes))
+
+    journal = whole(run, {block.index: record(block) for block in run.plan.blocks})
+    loop, data = depths(journal)[LOOP], depths(journal)[DATA]
+    assert loop.block_seconds == pytest.approx(1.0)
+    assert loop.value_seconds == pytest.approx(0.2)
+    assert loop.within == pytest.approx(0.04**2, rel=0.7)
+    assert data.between == pytest.approx(0.05**2, rel=0.9)
+    assert 4 <= loop.values <= 30  # sqrt(1 / 0.2 x 16) is 9; more than 29 would save nothing
+    assert data.values == 2
+    assert data.values % 2 == loop.values % 2 == 0, "no seat is first more often"
+
+
+def test_values_change_after_the_first_look_and_not_before() -> None:
+    run = made_up_run(LOOP, blocks=48, target=0.0001)
+    found, stopping = records(run, lambda _: 0.05), Stopping(run.plan)
+    last = run.plan.blocks[-1]
+    for block in run.plan.blocks[:8]:
+        assert stopping.values(last) == last.values
+        decided = stopping.feed(found[block.index])
+    (depth,) = decided
+    assert isinstance(depth, Depth)
+    assert stopping.values(last) == depth.values
+
+
+def test_without_a_target_values_stay_as_planned() -> None:
+    run = made_up_run(LOOP, target=None)
+    journal = whole(run, records(run, lambda _: 0.05))
+    assert depths(journal) == {}

@@ -8,7 +8,7 @@ import pytest
 
 from harness import store
 from harness.errors import HostError, RequestError
-from harness.journal import BlockRecord, Calibration, Ended, Failure, Reason, Settled, Stop
+from harness.journal import ATTEMPTS, BlockRecord, Calibration, Disturbance, Ended, Failure, Reason, Settled, Stop
 from harness.model import SCHEMA, EngineFacts, HostFacts, Run
 from tests.toys import write_toys
 from tests.unit.test_execution import make_plan
@@ -99,3 +99,11 @@ def test_what_an_engine_lost_is_measured_again() -> None:
     crashed = Failure(case="c", build="b", reason=Reason.CRASHED, message="its own fault")
     journal = [BlockRecord(index=i, started=0.0, seconds=1.0, outcomes=(one,)) for i, one in enumerate((lost, crashed))]
     assert store.recorded(journal)[1] == frozenset({1})
+
+
+def test_an_invalid_block_is_measured_again_until_it_was_tried_often_enough() -> None:
+    invalid = BlockRecord(index=3, started=0, seconds=1, outcomes=(), invalid=(Disturbance.STOLEN,))
+    for attempts in range(1, ATTEMPTS):
+        assert store.recorded([invalid] * attempts)[1] == frozenset()
+    assert store.recorded([invalid] * ATTEMPTS)[1] == {3}
+    assert store.recorded([invalid, BlockRecord(index=3, started=1, seconds=1, outcomes=())])[1] == {3}
