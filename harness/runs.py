@@ -161,7 +161,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
                     record(line)
                     for one in stopping.feed(line):
                         record(one)
-                    _show_failures(line, run.plan.blocks, screen)
+                    _show_troubles(line, run.plan.blocks, screen)
                     finished += isinstance(line, BlockRecord)
                     task.update(finished, note=_note(line, run.plan.blocks), total=finished + stopping.left)
         except KeyboardInterrupt:
@@ -179,7 +179,9 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         _learn(directory.parent, findings)
     if interrupted:
         return 130
-    return 4 if any(isinstance(outcome, Failure) for outcome in _outcomes(lines)) else 0
+    return (
+        4 if any(isinstance(outcome, Failure) for outcome in _outcomes(lines)) or _never_valid(run.plan, lines) else 0
+    )
 
 
 def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings:
@@ -227,14 +229,27 @@ def _outcomes(journal: Sequence[JournalLine]) -> Iterator[Sample | Failure]:
             yield from line.outcomes
 
 
-def _show_failures(line: JournalLine, blocks: Sequence[Block], screen: Screen) -> None:
-    """Failures are said when they happen."""
+def _never_valid(plan: Plan, journal: Sequence[JournalLine]) -> bool:
+    """Whether a group was measured and has not one valid block."""
+    records = [line for line in journal if isinstance(line, BlockRecord)]
+    valid = {plan.blocks[record.index].group for record in records if not record.invalid}
+    return any(plan.blocks[record.index].group not in valid for record in records)
+
+
+def _listed(record: BlockRecord) -> str:
+    return ", ".join(record.invalid)
+
+
+def _show_troubles(line: JournalLine, blocks: Sequence[Block], screen: Screen) -> None:
+    """Failures and invalid blocks are said when they happen."""
     match line:
         case BlockRecord():
+            where = f"block {line.index + 1} of {len(blocks)}"
             for outcome in line.outcomes:
                 if isinstance(outcome, Failure):
-                    where = f"block {line.index + 1} of {len(blocks)}"
                     screen.say(f"{where}: {outcome.case} on {outcome.build}: {outcome.reason}: {outcome.message}")
+            if line.invalid:
+                screen.say(f"{where}: {blocks[line.index].workload}: invalid, to be measured again: {_listed(line)}")
         case Calibration(failure=Failure() as failure):
             screen.say(f"calibration: {failure.case} on {failure.build}: {failure.reason}: {failure.message}")
         case _:

@@ -49,6 +49,7 @@ TOYS = {
     "fills": _MEASURED + 'open("/tmp/much", "wb").write(b"x" * (1 << 30))',
     "chatty": _MEASURED + 'print("y" * (8 << 20))',
     "chatty_raises": _MEASURED + 'print("y" * (8 << 20), flush=True); raise ValueError("a toy that said too much")',
+    "hungry": "bytearray(100 << 20)",
     "never_calibrates": 'raise RuntimeError("broken from the start")',
 }
 

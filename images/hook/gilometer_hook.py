@@ -38,12 +38,17 @@ _GAUGE_LOOP = 6_000
 """About a quarter of a millisecond of bytecode: what it feels is what the workloads feel."""
 
 
-def _connect() -> socket.socket:
-    """One connection per process: pyperf makes a hook for the warm-ups and another one for the values."""
+def _connect() -> socket.socket | None:
+    """One connection per process: pyperf makes a hook for the warm-ups and another one for the values.
+
+    None in a child of a worker: where a script times a command, pyperf loads its hooks there too, and the turn is the
+    worker's.
+    """
     global _harness, _began, _faults
-    if _harness is None:
+    path = os.environ.pop("GILOMETER_SOCKET", "")
+    if path:
         _harness = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        _harness.connect(os.environ["GILOMETER_SOCKET"])
+        _harness.connect(path)
         _harness.sendall(os.environ["GILOMETER_SEAT"].encode() + b"\n")
         _began = _counts()
     _faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt  # the first turns may still read files
@@ -55,9 +60,11 @@ class Lockstep(HookBase):
 
     def __init__(self) -> None:
         self._harness = _connect()
-        self._gauged = os.environ["GILOMETER_GAUGE"] == "1"
+        self._gauged = self._harness is not None and os.environ["GILOMETER_GAUGE"] == "1"
 
     def _wait(self, request: bytes) -> None:
+        if self._harness is None:
+            return
         self._harness.sendall(request)
         if self._harness.recv(1) != b"!":
             sys.exit("gilometer: the harness has gone")
@@ -74,7 +81,8 @@ class Lockstep(HookBase):
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
         self._wait(b"=")
-        metadata.update(_evidence())
+        if self._harness is not None:
+            metadata.update(_evidence())
 
 
 def _gauge() -> list[int]:
