@@ -25,7 +25,7 @@ from harness.model import (
     Workload,
     cpu_list,
 )
-from harness.planning import LOOKS
+from harness.planning import LOOKS, Variances, even, values_per_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,6 @@ class Effort:
     """Rounds over all workloads and CPU sets, at most."""
     budget_seconds: float
     warmups: int
-    values: int
     turn_seconds: float
     """Of one-thread cases; cases with more threads take `THREADED_TURN` times as long."""
     measures: tuple[Measure, ...] = tuple(Measure)
@@ -52,16 +51,11 @@ EFFORTS = {
         blocks=16,
         budget_seconds=240,
         warmups=1,
-        values=8,
         turn_seconds=0.02,
         measures=(Measure.TIME, Measure.CAPACITY),
     ),
-    Profile.STANDARD: Effort(
-        size=Size.FULL, target=0.02, blocks=48, budget_seconds=1200, warmups=1, values=6, turn_seconds=0.05
-    ),
-    Profile.RIGOROUS: Effort(
-        size=Size.FULL, target=0.01, blocks=64, budget_seconds=7200, warmups=2, values=10, turn_seconds=0.05
-    ),
+    Profile.STANDARD: Effort(size=Size.QUICK, target=0.02, blocks=48, budget_seconds=1200, warmups=1, turn_seconds=0.1),
+    Profile.RIGOROUS: Effort(size=Size.FULL, target=0.01, blocks=64, budget_seconds=7200, warmups=1, turn_seconds=0.1),
 }
 
 THREADED_TURN = 3.0
@@ -70,17 +64,20 @@ THREADED_TURN = 3.0
 CAPACITY_WINDOW = 0.02
 """Seconds of a capacity turn; workloads/_parallel.py has the same: short windows share the machine's speed."""
 
-CAPACITY_VALUES = 2
-"""Capacity values for each value of time: they are short."""
+CAPACITY_WINDOWS = 16
+"""Windows of a worker, at least: they are short."""
 
-MEMORY_VALUES = 2
-"""A job that was done twice has reached its peak."""
+MEMORY_VALUES = 1
+"""A job that was done twice, once to warm up, has reached its peak."""
 
 CONTAINER_SECONDS = 0.5
 """Start and end of a container, for the estimate: a worker whose memory is measured has one of its own."""
 
-WORKER_SECONDS = 0.6
+WORKER_SECONDS = 0.25
 """Start and end of a worker process, for the estimate before anything was measured."""
+
+VARIANCE_RATIO = 4.0
+"""Variance between the pairs of a block over that between blocks, before anything was measured (docs/method.md)."""
 
 _HASH_SEEDS = range(10**9, 2**32)
 """Seeds of ten digits: the size of the environment is the same for every worker."""
@@ -146,7 +143,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
-                    values=_values(effort, first),
+                    values=_values(request, effort, group),
                     gauged=first.measure is Measure.TIME and len(group) > 1,
                 )
             )
@@ -182,9 +179,29 @@ def turn_order(block: Block, builds: Sequence[str]) -> tuple[tuple[str, str], ..
 
 def turn_seconds(plan: Plan, case: Case) -> float:
     """The least time that a turn of `case` should take."""
+    return _least(case, plan.turn_seconds)
+
+
+def _least(case: Case, one_thread: float) -> float:
     if case.measure is Measure.CAPACITY:
         return CAPACITY_WINDOW
-    return plan.turn_seconds * (THREADED_TURN if case.threads > 1 else 1.0)
+    return one_thread * (THREADED_TURN if case.threads > 1 else 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What turns are expected to take, before anything was measured."""
+
+    workloads: tuple[Workload, ...]
+    size: Size
+    turn_seconds: float
+
+    def turn(self, case: Case) -> float:
+        """Half as long again as the least: loops double until the minimum is reached.  A full job takes its time."""
+        least = 1.5 * _least(case, self.turn_seconds)
+        if case.measure is Measure.CAPACITY or self.size is Size.QUICK:
+            return least
+        return max(least, *(work.full_seconds for work in self.workloads if work.name == case.workload))
 
 
 def estimate_seconds(plan: Plan) -> float:
@@ -205,17 +222,12 @@ def first_look_seconds(plan: Plan) -> float:
 
 
 def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
-    """Turns take half as long again as their minimum: loops double until the minimum is reached."""
     by_id = {case.id: case for case in plan.cases}
-    full = {workload.name: workload.full_seconds for workload in plan.workloads if plan.size is Size.FULL}
-
-    def turn(case: Case) -> float:
-        least = 1.5 * turn_seconds(plan, case)
-        return least if case.measure is Measure.CAPACITY else max(least, full.get(case.workload, 0.0))
+    costs = _Costs(plan.workloads, plan.size, plan.turn_seconds)
 
     def seat(case: Case, turns: int) -> float:
         place = CONTAINER_SECONDS if case.measure is Measure.MEMORY else 0.0
-        return place + WORKER_SECONDS / 2 + turns * turn(case)
+        return place + WORKER_SECONDS / 2 + turns * costs.turn(case)
 
     measuring = sum(
         WORKER_SECONDS + len(plan.builds) * sum(seat(by_id[case], plan.warmups + block.values) for case in block.cases)
@@ -232,17 +244,22 @@ def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort:
             yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
 
 
-def _values(effort: Effort, case: Case) -> int:
-    """Values per worker: for capacity whole rounds over all CPUs of the set, since each window is on other ones."""
-    match case.measure:
+def _values(request: Request, effort: Effort, group: Sequence[Case]) -> int:
+    """Values per worker until the first look, which knows better."""
+    first = group[0]
+    match first.measure:
         case Measure.TIME:
-            return effort.values
-        case Measure.CAPACITY:
-            return len(case.cpus) * math.ceil(CAPACITY_VALUES * effort.values / len(case.cpus))
+            costs = _Costs(request.workloads, request.size or effort.size, effort.turn_seconds)
+            turns = len(request.builds) * sum(costs.turn(case) for case in group)
+            workers = WORKER_SECONDS + len(request.builds) * len(group) * WORKER_SECONDS / 2
+            guess = Variances(within=VARIANCE_RATIO, between=1.0)
+            return even(values_per_worker(guess, workers + effort.warmups * turns, turns, cap=LOOKS[0]))
+        case Measure.CAPACITY:  # whole rounds over all CPUs of the set, since each window is on other ones
+            return len(first.cpus) * math.ceil(CAPACITY_WINDOWS / len(first.cpus))
         case Measure.MEMORY:
             return MEMORY_VALUES
         case _:
-            assert_never(case.measure)
+            assert_never(first.measure)
 
 
 def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None) -> tuple[int, ...]:

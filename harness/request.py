@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import builds, host, specs
 from harness.errors import HostError, RequestError
-from harness.model import Build, Optimize, Placement, Plan, Profile
+from harness.model import Build, Optimize, Placement, Plan, Profile, Size
 from harness.plan import Request
 
 ENGINES = ("docker", "host")
@@ -34,6 +34,7 @@ class BenchOptions:
     blocks: str | None = None
     budget: str | None = None
     timeout: str = "120"
+    size: str | None = None
     measures: str | None = None
     placement: str = Placement.PINNED
     wait: bool = True
@@ -56,6 +57,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         profile=profile,
+        size=None if options.size is None else Size(specs.choose("--size", options.size, list(Size))),
         measures=None if options.measures is None else specs.measures(options.measures),
         placement=Placement(specs.choose("--placement", options.placement, list(Placement))),
         blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
@@ -100,6 +102,7 @@ def command(options: BenchOptions, plan: Plan) -> str:
     for option, value in (("--threads", options.threads), ("--workloads", options.workloads)):
         words += [option, value] if value else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
+    words += ["--size", options.size] if options.size else []
     words += ["--measures", options.measures] if options.measures else []
     words += ["--placement", options.placement] if options.placement != Placement.PINNED else []
     words += ["--blocks", options.blocks] if options.blocks else []

@@ -179,9 +179,8 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         _learn(directory.parent, findings)
     if interrupted:
         return 130
-    return (
-        4 if any(isinstance(outcome, Failure) for outcome in _outcomes(lines)) or _never_valid(run.plan, lines) else 0
-    )
+    failed = any(isinstance(outcome, Failure) for outcome in _outcomes(lines))
+    return 4 if failed or _never_valid(run.plan, lines) else 0
 
 
 def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings:

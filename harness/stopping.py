@@ -118,8 +118,7 @@ class _State:
         rounds = wished(widest)
         return Depth(
             cases=self.group,
-            # Every second turn has the opposite order: an even number favours no seat.
-            values=self.windows * rounds if self.windows > 1 else rounds + rounds % 2,
+            values=self.windows * rounds if self.windows > 1 else planning.even(rounds),
             within=widest.within,
             between=widest.between,
             block_seconds=block_seconds,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 
 from harness.errors import RequestError
-from harness.model import Measure, Profile, Size, Workload
+from harness.model import Measure, Placement, Profile, Size, Workload
 from harness.plan import EFFORTS, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
 from harness.planning import LOOKS
 from tests.toys import facts
@@ -103,8 +104,8 @@ def test_builds_of_a_case_are_neighbours_in_every_turn() -> None:
     assert len(orders) > 1
 
 
-def test_only_the_quick_profile_scales_down() -> None:
-    assert [EFFORTS[profile].size for profile in Profile] == [Size.QUICK, Size.FULL, Size.FULL]
+def test_only_the_rigorous_profile_has_time_for_full_jobs() -> None:
+    assert [EFFORTS[profile].size for profile in Profile] == [Size.QUICK, Size.QUICK, Size.FULL]
 
 
 def test_more_blocks_take_longer() -> None:
@@ -147,3 +148,37 @@ def test_a_budget_bounds_the_estimate_but_not_below_the_first_look() -> None:
     assert half == 0.75 * whole
     assert estimate_seconds(short) == first_look_seconds(short)
     assert 0.4 * whole < first_look_seconds(short) < 0.6 * whole
+
+
+ABLE = msgspec.structs.replace(PURE, capacity=True)
+
+
+def test_values_before_the_first_look_balance_costs() -> None:
+    """The longer a turn, the fewer of them: a worker's start is paid with a few, or with many."""
+    short = make_plan(request(PURE), ()).blocks[0].values
+    long = msgspec.structs.replace(PURE, full_seconds=8.0)
+    assert short > make_plan(replace(request(long), size=Size.FULL), ()).blocks[0].values == 2
+    assert short % 2 == 0, "no seat is first more often"
+
+
+def test_where_thread_counts_are_compared_turns_are_gauged() -> None:
+    plan = make_plan(request(ABLE, SINGLE, cpus=2), ())
+    gauged = {block.cases for block in plan.blocks if block.gauged}
+    assert gauged == {("pure/loop threads=1 cpus=0-1", "pure/loop threads=2 cpus=0-1")}
+
+
+def test_memory_is_measured_where_there_is_time_or_where_it_was_asked_for() -> None:
+    def measures(**options: Any) -> set[Measure]:
+        return {case.measure for case in make_plan(replace(request(ABLE), **options), ()).cases}
+
+    assert measures() == {Measure.TIME, Measure.CAPACITY}
+    assert measures(profile=Profile.STANDARD) == set(Measure)
+    assert measures(measures=(Measure.MEMORY,)) == {Measure.MEMORY}
+    with pytest.raises(RequestError, match="none of these workloads has a capacity"):
+        make_plan(replace(request(SINGLE), measures=(Measure.CAPACITY,)), ())
+
+
+def test_free_placement_is_in_the_case_and_its_name_where_there_is_a_choice() -> None:
+    plan = make_plan(replace(request(ABLE, cpus=2), placement=Placement.FREE, measures=tuple(Measure)), ())
+    free = {case.id for case in plan.cases if case.placement is Placement.FREE}
+    assert free == {"pure/loop threads=2 placement=free cpus=0-1"}
