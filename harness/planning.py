@@ -68,8 +68,8 @@ def values_per_worker(found: Variances, worker_cost: float, value_cost: float, c
 
 
 def even(values: int) -> int:
-    """The nearest even number from 2: every second turn has the opposite order, so that no seat is first more often."""
-    return 2 * max(1, round(values / 2))
+    """An even number, from 2: every second turn has the opposite order, so that no seat is first more often."""
+    return 2 * max(1, values // 2)
 
 
 def blocks_for(sd: float, half_width: float, confidence: float = 0.95) -> int:
