@@ -60,10 +60,11 @@ class _Places:
         self.close()
         self.given_up = not self.engine.wait_until_ready(_RECOVERY_SECONDS)
 
-    def clear(self) -> None:
-        """Kill whatever still lives in any of them."""
-        for place, _ in self._open.values():
-            place.clear()
+    def clear(self, cpus: tuple[int, ...]) -> None:
+        """Kill whatever still lives in those on a CPU set."""
+        for (_, its_cpus), (place, _) in self._open.items():
+            if its_cpus == cpus:
+                place.clear()
 
     def close(self) -> None:
         while self._open:
@@ -271,7 +272,7 @@ class Execution:
             noise = ledger.noise((o for o in outcomes if isinstance(o, Sample)), self._engine.neighbours())
         if any(isinstance(outcome, Failure) for outcome in outcomes):
             try:  # whatever a failed worker left behind must not disturb the next block
-                self._places.clear()
+                self._places.clear(block.cpus)
             except HostError:
                 self._places.recover()
         return outcomes, noise
