@@ -12,18 +12,13 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 
-import msgspec
-
-from harness import host, runs, session, specs
-from harness.execution import Execution
-from harness.journal import BlockRecord, Calibration, Sample
-from harness.model import BuildFacts
-from harness.plan import Request, make_plan
-from harness.screen import Screen
+from benchmarks._laboratory import WORKLOADS, Laboratory, Measured, counting, execute, laboratory
+from benchmarks._markdown import percent, table
+from harness.model import Plan
 from harness.stats import block_effect
-from harness.workbench import workbench
 
 
 def main() -> None:
@@ -34,62 +29,43 @@ def main() -> None:
     parser.add_argument("--build", default=None, help="default: the free-threaded one of the default pair")
     options = parser.parse_args()
 
-    facts = session.prepare(*([options.build] if options.build else []))[-1]
-    builds = {name: _renamed(facts, name) for name in ("a", "b")}
-    lockstep, sequential = _measure(builds, options.workload, options.blocks)
-    print(f"{options.workload}, one thread, {facts.build.name} against itself, {len(lockstep)} blocks each")
-    print("| order | standard deviation | robust |")
-    print("|---|---|---|")
-    for name, logs in (("lockstep", lockstep), ("one after the other", sequential)):
-        print(f"| {name} | {statistics.stdev(logs):.1%} | {_robust(logs):.1%} |")
-    ratio = statistics.stdev(lockstep) / statistics.stdev(sequential)
-    print(f"lockstep / one after the other: {ratio:.2f} (robust: {_robust(lockstep) / _robust(sequential):.2f})")
+    with laboratory("the benchmark of lockstep", {"a": WORKLOADS, "b": WORKLOADS}, options.build) as lab:
+        release = lab.builds["a"].release
+        lockstep, sequential = _measure(lab, options.workload, options.blocks)
+    print(f"{options.workload}, one thread, {release} against itself, {len(lockstep)} blocks each\n")
+    ways = (("lockstep", lockstep), ("one after the other", sequential))
+    rows = ((name, percent(statistics.stdev(logs)), percent(_robust(logs))) for name, logs in ways)
+    table([("order", "standard deviation", "robust (1.48 MAD)"), *rows])
 
 
-def _measure(builds: dict[str, BuildFacts], workload: str, blocks: int) -> tuple[list[float], list[float]]:
-    workloads = specs.select_workloads(workload, specs.load_workloads(runs.WORKLOADS))
-    cpus = host.choose_cpus(host.read_topology(), 1)
-    loops: dict[str, int] = {}
-    lockstep: list[float] = []
-    sequential: list[float] = []
-    screen = Screen()
-    with (
-        session.measuring("the benchmark of lockstep", screen),
-        workbench(runs.WORKLOADS) as bench,
-        session.open_engine("docker", bench, screen) as engine,
-    ):
+def _measure(lab: Laboratory, workload: str, blocks: int) -> tuple[list[float], list[float]]:
+    """Log ratios of blocks, and of the medians of two workers that were alone."""
 
-        def values(names: Sequence[str], seed: int) -> dict[str, tuple[float, ...]]:
-            request = Request(
-                builds=tuple(names), workloads=workloads, cpu_sets=(cpus,), threads=(1,), blocks=1, seed=seed
-            )
-            found: dict[str, tuple[float, ...]] = {}
-            for line in Execution(make_plan(request, ()), builds, engine, bench, loops=loops, done=()):
-                match line:
-                    case Calibration(case=case, loops=calibrated):
-                        loops[case] = calibrated
-                    case BlockRecord(outcomes=outcomes):
-                        found |= {o.build: o.values for o in outcomes if isinstance(o, Sample)}
-                    case _:
-                        pass
-            return found
+    def plan(*names: str) -> Plan:
+        return lab.plan(names, workload, blocks=2 * blocks, seed=1)  # twice as many: some may not count
 
-        def in_turns(seed: int) -> None:
-            found = values(("a", "b"), seed)
-            lockstep.append(block_effect(found["a"], found["b"]))
+    def values(worker: Iterator[Measured], name: str) -> tuple[float, ...]:
+        return counting(worker, 1)[-1].samples[name].values
 
-        def one_after_the_other(seed: int) -> None:
-            found = {name: values((name,), seed)[name] for name in ("a", "b")}
-            sequential.append(math.log(statistics.median(found["b"]) / statistics.median(found["a"])))
+    with ExitStack() as stack:
+        pairs = stack.enter_context(closing(lab.blocks(plan("a", "b"))))
+        loops = counting(pairs, 1)[-1].samples["a"].loops
+        a, b = (stack.enter_context(closing(lab.blocks(plan(name), loops=loops))) for name in ("a", "b"))
+        lockstep: list[float] = []
+        sequential: list[float] = []
+
+        def in_turns() -> None:
+            samples = counting(pairs, 1)[-1].samples
+            lockstep.append(block_effect(samples["a"].values, samples["b"].values))
+
+        def one_after_the_other() -> None:
+            left, right = statistics.median(values(a, "a")), statistics.median(values(b, "b"))
+            sequential.append(math.log(right / left))
 
         for number in range(blocks):
             for way in (in_turns, one_after_the_other) if number % 2 else (one_after_the_other, in_turns):
-                way(number)
+                way()
     return lockstep, sequential
-
-
-def _renamed(facts: BuildFacts, name: str) -> BuildFacts:
-    return msgspec.structs.replace(facts, build=msgspec.structs.replace(facts.build, name=name))
 
 
 def _robust(logs: Sequence[float]) -> float:
@@ -98,4 +74,4 @@ def _robust(logs: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

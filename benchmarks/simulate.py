@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ import numpy.typing as npt
 from scipy import signal
 from scipy import stats as scipy_stats
 
+from benchmarks._markdown import percent, table
 from harness import planning, stats
 
 Array = npt.NDArray[np.float64]
@@ -276,23 +276,14 @@ TABLES = (
 )
 
 
-def percent(share: float | np.floating, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    for number, (title, table) in enumerate(TABLES):
-        print(f"\n### {title}\n\n{inspect.getdoc(table)}\n")
-        rows = table(options.runs, np.random.default_rng((options.seed, number)))
-        header = next(rows)
-        print(f"| {' | '.join(header)} |\n|{'---|' * len(header)}")
-        for row in rows:
-            print(f"| {' | '.join(row)} |")
-            sys.stdout.flush()
+    for number, (title, question) in enumerate(TABLES):
+        print(f"\n### {title}\n\n{inspect.getdoc(question)}\n")
+        table(question(options.runs, np.random.default_rng((options.seed, number))))
 
 
 if __name__ == "__main__":
