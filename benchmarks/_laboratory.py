@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 import pyperf
@@ -36,6 +36,8 @@ from harness.request import BenchOptions
 from harness.screen import Screen
 from harness.stats import Effect, block_effect
 from harness.workbench import Workbench, workbench
+
+R = TypeVar("R")
 
 WORKLOADS = runs.WORKLOADS
 
@@ -295,3 +297,13 @@ def refuse_unwritable(*paths: Path | None) -> None:
     for path in filter(None, paths):
         if path.is_dir() or not path.parent.is_dir():
             raise RequestError(f"{path} cannot be written: {'it is' if path.is_dir() else 'there is no'} a directory")
+
+
+def read_record(path: Path, kind: type[R]) -> R:
+    """What a benchmark has written.  RequestError where it is not there, or not that."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise RequestError(f"{path} is no file of this benchmark: {error}") from error

@@ -18,7 +18,7 @@ Effects after the first are measured in lockstep only; for pyperf they follow fr
 deviation does not depend on them.  Not counted are opening containers, and the one calibration of ours.
 
     .venv/bin/python -m benchmarks.power [--pairs 15] [--blocks 80] [--effect 0.03,0.01] [--out FILE.json]
-        [--chart FILE.svg]
+        [--chart FILE.svg] [--read FILE.json]
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from benchmarks._laboratory import (
     excludes_one,
     execute,
     laboratory,
+    read_record,
     refuse_unwritable,
 )
 from benchmarks._markdown import percent, table
@@ -139,6 +140,11 @@ class Record(Struct, frozen=True, kw_only=True):
     """Blocks against the same, and against the copy that is slower by each effect, by its name."""
     rounds: tuple[Round, ...]
     """With the first effect."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is something of everything."""
+        return len(self.rounds) > 1 and {SAME, *map(name_of, self.effects)} <= set(self.series)
 
 
 def name_of(effect: float) -> str:
@@ -277,16 +283,14 @@ def _verdicts(result: Result) -> Iterator[Sequence[str]]:
     index = max((i for i, one in enumerate(first) if one.seconds <= result.pair_seconds), default=0)
     slow, same = first[index], result.alarms()[index]
     number = len(record.rounds)
-    false, true = (
-        sum(one.same.says.different for one in record.rounds),
-        sum(one.slower.says.different and one.slower.says.ratio > 1 for one in record.rounds),
-    )
+    false = sum(one.same.says.different for one in record.rounds)
+    true = sum(one.slower.says.different and one.slower.says.ratio > 1 for one in record.rounds)
     yield (
         "compared with", f"Gilometer, {_time(slow, 'blocks')}, of all windows",
-        f"pyperf compare_to, {_time(Point(1, result.pair_seconds, 0), 'pair')}",
+        f"pyperf compare_to, {clock(result.pair_seconds)} (1 pair)",
     )  # fmt: skip
-    yield "itself", percent(same.power), f"{false} of {number} ({percent(false / number)})"
-    yield f"{name_of(record.effects[0])}", f"{percent(slow.power)} slower", f"{true} of {number} slower"
+    yield "itself", f"{percent(same.power)} different", f"{false} of {number} different"
+    yield f"a copy {name_of(record.effects[0])}", f"{percent(slow.power)} slower", f"{true} of {number} slower"
 
 
 def _powers(result: Result) -> Iterator[Sequence[str]]:
@@ -314,14 +318,27 @@ def main() -> None:
     parser.add_argument("--seed", default="1", help="of the plans")
     parser.add_argument("--build", default=None, help="default: the free-threaded one of the default pair")
     parser.add_argument("--out", type=Path, default=None, help="everything that was measured, as JSON")
+    parser.add_argument("--read", type=Path, default=None, help="measure nothing, explain what --out has written")
     parser.add_argument("--chart", type=Path, default=None, help="the curves of the first effect, as SVG")
     options = parser.parse_args()
+    refuse_unwritable(options.out, options.chart)
+    record = read_record(options.read, Record) if options.read else _measure(options)
+    if not record.is_whole:
+        raise RequestError(f"{options.read} is of a measurement that was interrupted: it has too little for a curve")
+    result = Result(record)
+    report(result)
+    if options.chart:
+        first = record.effects[0]
+        curves = {"Gilometer": result.ours(first), "pyperf": result.theirs(first, t_power)}
+        svg = draw(curves, goal=POWER, title=f"chance to find a slowdown of {100 * first:g} %")
+        options.chart.write_text(svg, encoding="utf-8")
+
+
+def _measure(options: argparse.Namespace) -> Record:
     pairs = specs.whole_number("--pairs", options.pairs, least=2)
     blocks = specs.whole_number("--blocks", options.blocks, least=SIZES[0])
     seed = specs.whole_number("--seed", options.seed, least=0)
     effects = read_effects(options.effect)
-    refuse_unwritable(options.out, options.chart)
-
     with ExitStack() as stack:
         copies = {name_of(effect): stack.enter_context(slower_workloads(effect)) for effect in effects}
         folders = {BASE: WORKLOADS, SAME: WORKLOADS} | copies
@@ -330,16 +347,9 @@ def main() -> None:
         try:
             measurement.measure(blocks, pairs)
         finally:  # what was measured before an interrupt is kept
-            record = measurement.record()
             if options.out:
-                options.out.write_bytes(msgspec.json.encode(record))
-    result = Result(record)
-    report(result)
-    if options.chart:
-        first = effects[0]
-        curves = {"Gilometer": result.ours(first), "pyperf": result.theirs(first, t_power)}
-        svg = draw(curves, goal=POWER, title=f"chance to find a slowdown of {100 * first:g} %")
-        options.chart.write_text(svg, encoding="utf-8")
+                options.out.write_bytes(msgspec.json.encode(measurement.record()))
+        return measurement.record()
 
 
 def read_effects(text: str) -> tuple[float, ...]:

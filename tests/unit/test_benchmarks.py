@@ -35,9 +35,18 @@ from benchmarks._curves import (
     windows,
     z_power,
 )
-from benchmarks._laboratory import Laboratory, Measured, Suite, compare_to, counting, excludes_one, refuse_unwritable
+from benchmarks._laboratory import (
+    Laboratory,
+    Measured,
+    Suite,
+    compare_to,
+    counting,
+    excludes_one,
+    read_record,
+    refuse_unwritable,
+)
 from benchmarks._load import LONGEST, SHORTEST, episodes, load
-from benchmarks.false_alarms import clopper_pearson, is_last, remaining
+from benchmarks.false_alarms import Record, clopper_pearson, is_last, remaining
 from benchmarks.power import WORKLOAD, read_effects, slower_workloads, sum_of_squares
 from harness import stats
 from harness.errors import MeasurementError, RequestError
@@ -199,6 +208,15 @@ def test_results_that_could_not_be_written_are_refused_beforehand(tmp_path: Path
     for path in (tmp_path, tmp_path / "no" / "new.json"):
         with pytest.raises(RequestError, match="cannot be written"):
             refuse_unwritable(path)
+
+
+def test_a_file_that_is_none_of_a_benchmarks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="cannot be read: No such file"):
+        read_record(tmp_path / "none.json", Record)
+    other = tmp_path / "other.json"
+    other.write_text('{"version": "1.0"}')
+    with pytest.raises(RequestError, match="is no file of this benchmark"):
+        read_record(other, Record)
 
 
 # -- false alarms ------------------------------------------------------------------------------------------------------
