@@ -29,7 +29,7 @@ from harness.engine import Engine, Place
 from harness.errors import GilometerError, HostError, MeasurementError, RequestError
 from harness.execution import Execution
 from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Sample
-from harness.model import Block, BuildFacts, Measure, Plan, Struct
+from harness.model import Block, BuildFacts, Measure, Plan, Profile, Struct
 from harness.plan import make_plan
 from harness.progress import Progress
 from harness.request import BenchOptions
@@ -146,13 +146,20 @@ class Laboratory:
     """Of the first build; all share its exchange."""
     screen: Progress
 
-    def plan(self, names: Sequence[str], workload: str, *, blocks: int, seed: int) -> Plan:
+    def plan(
+        self, names: Sequence[str], workload: str, *, blocks: int, seed: int, profile: str = Profile.QUICK
+    ) -> Plan:
         """What `inv bench --workloads WORKLOAD --threads 1 --measures time --blocks BLOCKS` executes of these builds.
 
-        RequestError where there is no such workload, or the builds cannot execute it.
+        RequestError where there is no such workload or profile, or the builds cannot execute it.
         """
         options = BenchOptions(
-            workloads=workload, threads="1", measures=Measure.TIME, blocks=str(blocks), seed=str(seed)
+            workloads=workload,
+            threads="1",
+            measures=Measure.TIME,
+            profile=profile,
+            blocks=str(blocks),
+            seed=str(seed),
         )
         wanted = request.resolve(options, self.bench.tools / "workloads", tuple(names))
         if len(wanted.workloads) > 1:

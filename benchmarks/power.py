@@ -1,6 +1,6 @@
 """How long until a real slowdown is found?  Gilometer, and pyperf's own way.
 
-pure_python/cpu_bound against a copy of itself that does 3 % more of the same work: one image, one thread, quick size.
+pure_python/cpu_bound against a copy of itself that does 3 % more of the same work: one image, one thread.
 
 Gilometer
     Blocks in lockstep, as a bench of this workload alone executes them, against the slower copy and against itself.
@@ -67,7 +67,7 @@ from benchmarks._markdown import percent, table
 from harness import host, specs
 from harness.engine import Place
 from harness.errors import RequestError
-from harness.model import BuildFacts, HostFacts, Plan, Struct
+from harness.model import BuildFacts, HostFacts, Plan, Profile, Struct
 from harness.screen import clock
 
 WORKLOAD = "pure_python/cpu_bound"
@@ -133,6 +133,7 @@ class Record(Struct, frozen=True, kw_only=True):
     """The file: everything that was measured."""
 
     effects: tuple[float, ...]
+    profile: str
     seed: int
     build: BuildFacts
     host: HostFacts
@@ -158,6 +159,7 @@ class Measurement:
 
     lab: Laboratory
     effects: tuple[float, ...]
+    profile: str
     seed: int
     series: dict[str, tuple[Measured, ...]] = field(default_factory=dict)
     rounds: list[Round] = field(default_factory=list)
@@ -176,7 +178,7 @@ class Measurement:
                     task.update(len(self.series) + len(self.rounds), note="pyperf")
 
     def _plan(self, name: str, blocks: int) -> Plan:
-        return self.lab.plan((BASE, name), WORKLOAD, blocks=blocks, seed=self.seed)
+        return self.lab.plan((BASE, name), WORKLOAD, blocks=blocks, seed=self.seed, profile=self.profile)
 
     def _blocks(self, name: str, number: int) -> tuple[Measured, ...]:
         with closing(self.lab.blocks(self._plan(name, blocks=2 * number + 10))) as blocks:
@@ -191,6 +193,7 @@ class Measurement:
         """What there is so far."""
         return Record(
             effects=self.effects,
+            profile=self.profile,
             seed=self.seed,
             build=self.lab.builds[BASE],
             host=host.facts(),
@@ -237,7 +240,9 @@ class Result:
 def report(result: Result) -> None:
     """Print the tables."""
     record = result.record
-    print(f"{WORKLOAD}, one thread, quick size, CPython {record.build.release} ({record.build.optimize})\n")
+    print(
+        f"{WORKLOAD}, one thread, profile {record.profile}, CPython {record.build.release} ({record.build.optimize})\n"
+    )
     print("Time until a slowdown is found in 80 of 100 tries, with 5 false alarms in 100:\n")
     table(_times(result))
     print("\nWhat is called different:\n")
@@ -315,6 +320,7 @@ def main() -> None:
     parser.add_argument("--pairs", default="15", help="rounds of pyperf's three suites")
     parser.add_argument("--blocks", default="80", help="of each series")
     parser.add_argument("--effect", default="0.03,0.01", help="slowdowns, relative; pyperf is measured with the first")
+    parser.add_argument("--profile", default="quick", help="of a bench: the size of the work and the length of turns")
     parser.add_argument("--seed", default="1", help="of the plans")
     parser.add_argument("--build", default=None, help="default: the free-threaded one of the default pair")
     parser.add_argument("--out", type=Path, default=None, help="everything that was measured, as JSON")
@@ -338,12 +344,13 @@ def _measure(options: argparse.Namespace) -> Record:
     pairs = specs.whole_number("--pairs", options.pairs, least=2)
     blocks = specs.whole_number("--blocks", options.blocks, least=SIZES[0])
     seed = specs.whole_number("--seed", options.seed, least=0)
+    profile = specs.choose("--profile", options.profile, list(Profile))
     effects = read_effects(options.effect)
     with ExitStack() as stack:
         copies = {name_of(effect): stack.enter_context(slower_workloads(effect)) for effect in effects}
         folders = {BASE: WORKLOADS, SAME: WORKLOADS} | copies
         lab = stack.enter_context(laboratory("the benchmark of power", folders, options.build))
-        measurement = Measurement(lab, effects, seed)
+        measurement = Measurement(lab, effects, profile, seed)
         try:
             measurement.measure(blocks, pairs)
         finally:  # what was measured before an interrupt is kept
