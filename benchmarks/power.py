@@ -269,16 +269,16 @@ def _times(result: Result) -> Iterator[Sequence[str]]:
     for effect in result.record.effects:
         ours = result.ours(effect)
         found = first_with(POWER, ours)
-        row = [percent(effect, 1), _time(found, "blocks") if found else f"more than {clock(ours[-1].seconds)}"]
+        row = [percent(effect, 1), _time(found, "block") if found else f"more than {clock(ours[-1].seconds)}"]
         for power in (t_power, z_power):
             theirs = first_with(POWER, result.theirs(effect, power))
             assert theirs is not None  # pair_curve goes on until it is there
-            row += [_time(theirs, "pairs"), f"{theirs.seconds / found.seconds:.0f} times" if found else "–"]
+            row += [_time(theirs, "pair"), f"{theirs.seconds / found.seconds:.0f} times" if found else "–"]
         yield row
 
 
 def _time(point: Point, unit: str) -> str:
-    return f"{clock(point.seconds)} ({point.number} {unit})"
+    return f"{clock(point.seconds)} ({point.number} {unit}{'s' * (point.number > 1)})"
 
 
 def _verdicts(result: Result) -> Iterator[Sequence[str]]:
@@ -291,7 +291,7 @@ def _verdicts(result: Result) -> Iterator[Sequence[str]]:
     false = sum(one.same.says.different for one in record.rounds)
     true = sum(one.slower.says.different and one.slower.says.ratio > 1 for one in record.rounds)
     yield (
-        "compared with", f"Gilometer, {_time(slow, 'blocks')}, of all windows",
+        "compared with", f"Gilometer, {_time(slow, 'block')}, of all windows",
         f"pyperf compare_to, {clock(result.pair_seconds)} (1 pair)",
     )  # fmt: skip
     yield "itself", f"{percent(same.power)} different", f"{false} of {number} different"
