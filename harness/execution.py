@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -27,7 +27,7 @@ from harness.journal import (
     Sample,
 )
 from harness.ledger import Ledger, disturbances
-from harness.lockstep import Lockstep, Track
+from harness.lockstep import Lockstep, Track, back_and_forth
 from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Placement, Plan, Workload, cpu_list
 from harness.plan import turn_order, turn_seconds
 from harness.workbench import Workbench
@@ -118,6 +118,7 @@ class Execution:
     `loops` and `done` are what an earlier execution of the same plan recorded: calibrated loops by case, and indices
     of blocks.  Next is always the first block in the plan's order that is wanted, which is asked anew for each, so that
     a block that was passed over can come later.  An invalid block is put behind all others, to be measured again.
+    `schedule` says, turn by turn, which of a block's seats is next, given the seats and how many turns each has.
     After the iteration `worker_seconds` tells how long at least one worker process was alive, and `complete` whether
     all that was wanted was executed: an engine that goes away and does not come back ends the execution early.
     """
@@ -132,6 +133,7 @@ class Execution:
         loops: Mapping[str, int],
         done: Collection[int],
         steering: Steering | None = None,
+        schedule: Callable[[Sequence[str], int], Sequence[str]] = back_and_forth,
     ) -> None:
         self.worker_seconds = 0.0
         self.complete = False
@@ -148,6 +150,7 @@ class Execution:
         self._pending = [block for block in plan.blocks if block.index not in done]
         self._attempts: Counter[int] = Counter()
         self._steering = steering or AsPlanned()
+        self._schedule = schedule
 
     def __iter__(self) -> Iterator[JournalLine]:
         """Calibrations, each before the first block that needs it, and a record per block."""
@@ -259,7 +262,7 @@ class Execution:
                     seats[seat.name] = seat
                 table.seat({name: seat.worker for name, seat in seats.items()}, self._plan.timeout_seconds)
                 ledger = Ledger(block.cpus)
-                tracks = table.take_turns(list(seats), turns)
+                tracks = table.take_turns(self._schedule(list(seats), turns))
                 ledger.stop()
                 statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
                 self.worker_seconds += time.monotonic() - began

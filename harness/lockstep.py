@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,11 @@ from harness.errors import HostError
 from harness.journal import Turn
 
 _POLL_SECONDS = 0.02
+
+
+def back_and_forth(seats: Sequence[str], turns: int) -> list[str]:
+    """Whose turn it is, where each seat has `turns`: A B C, C B A, and so on, so that no seat is always first."""
+    return [seat for turn in range(turns) for seat in seats[:: -1 if turn % 2 else 1]]
 
 
 @dataclass
@@ -86,19 +92,20 @@ class Lockstep:
         for seat in list(self._seats):
             self._listen(seat)
 
-    def take_turns(self, order: Sequence[str], turns: int) -> dict[str, Track]:
-        """Let those seated have `turns` turns each, one worker at a time, and return what happened, by seat.
+    def take_turns(self, schedule: Sequence[str]) -> dict[str, Track]:
+        """Let those seated take turns, one worker at a time, and return what happened, by seat.
 
-        `order` is the order of seats within the first turn; every second turn goes through it backwards, so that no
-        seat is always first.  A seat that dies or falls silent for too long drops out and the others go on: its track
-        has fewer turns; a silent worker is killed, since it may be busy.  Returns when every seat has had its turns or
-        dropped out; the workers are then free to write their results and end.
+        `schedule` says whose turn it is, turn by turn, warm-ups and values alike.  A seat that dies or falls silent for
+        too long drops out and the others go on: its track has fewer turns; a silent worker is killed, since it may be
+        busy.  Returns when every seat has had its turns or dropped out; the workers are then free to write their
+        results and end.
         """
         began = time.monotonic()
-        for turn in range(turns):
-            for seat in order if turn % 2 == 0 else reversed(order):
-                if seat in self._seats:
-                    self._give_turn(seat, began, last=turn == turns - 1)
+        left = Counter(schedule)
+        for seat in schedule:
+            left[seat] -= 1
+            if seat in self._seats:
+                self._give_turn(seat, began, last=not left[seat])
         for seat in list(self._seats):
             self._tell(seat)
         return self._tracks

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.lockstep import Lockstep, Track
+from harness.lockstep import Lockstep, Track, back_and_forth
 
 
 @dataclass
@@ -75,14 +75,19 @@ class Player:
 Table = tuple[dict[str, Track], list[tuple[str, str]], dict[str, Player]]
 
 
-def play(tmp_path: Path, *make: Callable[[Path, list[tuple[str, str]]], Player], timeout: float = 5.0) -> Table:
+def play(
+    tmp_path: Path,
+    *make: Callable[[Path, list[tuple[str, str]]], Player],
+    schedule: list[str] | None = None,
+    timeout: float = 5.0,
+) -> Table:
     log: list[tuple[str, str]] = []
     with Lockstep(tmp_path) as table:
         players = {player.seat: player for player in (one(table.path, log) for one in make)}
         for player in players.values():
             player.start()
         table.seat(players, timeout)
-        tracks = table.take_turns(list(players), turns=4)
+        tracks = table.take_turns(schedule or back_and_forth(list(players), 4))
         for player in players.values():
             player.ended.wait(5)
     return tracks, log, players
@@ -95,6 +100,13 @@ def test_one_worker_at_a_time_and_every_second_turn_backwards(tmp_path: Path) ->
     taken = log[2:-2]  # after both arrived, before both are free
     for (seat, what), (next_seat, next_what) in zip(taken[::2], taken[1::2], strict=True):
         assert (seat, what, next_what) == (next_seat, "begins", "ends")
+    assert [len(track.turns) for track in tracks.values()] == [4, 4]
+
+
+def test_turns_follow_any_schedule(tmp_path: Path) -> None:
+    schedule = ["b", "b", "b", "a", "b", "a", "a", "a"]
+    tracks, log, _ = play(tmp_path, lambda p, g: Player("a", p, g), lambda p, g: Player("b", p, g), schedule=schedule)
+    assert [seat for seat, what in log if what == "begins"] == schedule
     assert [len(track.turns) for track in tracks.values()] == [4, 4]
 
 
