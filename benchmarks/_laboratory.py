@@ -29,6 +29,7 @@ from harness.engine import Engine, Place
 from harness.errors import GilometerError, HostError, MeasurementError, RequestError
 from harness.execution import Execution
 from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Sample
+from harness.lockstep import back_and_forth
 from harness.model import Block, BuildFacts, Measure, Plan, Profile, Struct
 from harness.plan import make_plan
 from harness.progress import Progress
@@ -166,14 +167,21 @@ class Laboratory:
             raise RequestError(f'"{workload}" names {len(wanted.workloads)} workloads, and this measures one')
         return make_plan(wanted, [self.builds[name] for name in names])
 
-    def blocks(self, plan: Plan, *, loops: int | None = None) -> Generator[Measured, None, None]:
+    def blocks(
+        self,
+        plan: Plan,
+        *,
+        loops: int | None = None,
+        schedule: Callable[[Sequence[str], int], Sequence[str]] = back_and_forth,
+    ) -> Generator[Measured, None, None]:
         """The blocks of `plan`, each measured when it is asked for; to be closed, since containers stay in between.
 
-        `loops` are calibrated where they are not given.  The seconds of the first block hold the opening of containers.
+        `loops` are calibrated where they are not given, and `schedule` is what `Execution` takes.  The seconds of the
+        first block hold the opening of containers.
         Blocks that do not count are among the others.
         """
         known = {} if loops is None else {case.id: loops for case in plan.cases}
-        execution = Execution(plan, self.builds, self.engine, self.bench, loops=known, done=())
+        execution = Execution(plan, self.builds, self.engine, self.bench, loops=known, done=(), schedule=schedule)
         with closing(cast("Generator[JournalLine, None, None]", iter(execution))) as lines:
             for line in lines:
                 match line:

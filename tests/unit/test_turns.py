@@ -1,0 +1,143 @@
+"""benchmarks/turns.py: schedules, and what it reads out of turns whose truth is known; once with real workers."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import turns
+from benchmarks._laboratory import Laboratory
+from benchmarks.turns import ALTERNATING, BACK_AND_FORTH, ROUND, SEQUENTIAL, STRETCH, Cost, Found, Step
+from harness import stats
+from harness.errors import MeasurementError
+from harness.host_engine import HostEngine
+from harness.lockstep import back_and_forth
+from harness.progress import Silent
+from harness.workbench import workbench
+from tests.toys import facts, write_toys
+
+ROUNDS = 4
+RNG = np.random.default_rng(7)
+
+
+def played(schedule: Sequence[str], seconds: Callable[[str, str], float], warmups: int = 1) -> list[Step]:
+    """Turns by `schedule`, the first `warmups` of a seat no values; `seconds` is of a seat and the one before it."""
+    seen: Counter[str] = Counter()
+    taken, now = [], 0.0
+    for before, seat in zip(["", *schedule], schedule, strict=False):
+        timed = seconds(seat, before)
+        taken.append(Step(seat, now, now + timed + 2e-4, timed, seen[seat] >= warmups))
+        seen[seat] += 1
+        now += timed + 3e-4
+    return taken
+
+
+def in_rounds() -> list[str]:
+    return ["a", "b", *turns.stretches(["a", "b"], ROUNDS, random.Random(3))]
+
+
+def test_a_round_has_each_schedule_and_its_mirror_image_once_in_an_order_of_its_own() -> None:
+    schedule = turns.stretches(["a", "b"], ROUNDS, random.Random(1))
+    letters = "".join(schedule).upper()
+    rounds = [
+        [letters[start + at : start + at + STRETCH] for at in range(0, ROUND, STRETCH)]
+        for start in range(0, len(letters), ROUND)
+    ]
+    every = {ALTERNATING, BACK_AND_FORTH, SEQUENTIAL, "BABABABABA", "BAABBAABBA", "BBBBBAAAAA"}
+    assert len(rounds) == ROUNDS
+    assert all(len(one) == 6 and set(one) == every for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+    assert schedule.count("a") == schedule.count("b")
+
+
+def test_back_and_forth_is_what_the_harness_does() -> None:
+    assert "".join(back_and_forth(["A", "B"], STRETCH // 2)) == BACK_AND_FORTH
+
+
+def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
+    taken = played(back_and_forth(["a", "b"], 4), lambda *_: 0.02)
+    found = list(turns.costs(taken))
+    assert len(found) == 5  # of 8 turns 2 are warm-ups, and no turn follows the last
+    for cost in found:
+        assert cost == pytest.approx(Cost(2e-4, 1e-4, 3e-4))
+
+
+def test_where_turns_change_nothing_every_schedule_shows_the_ratio() -> None:
+    found = Found()
+    found.add(played(in_rounds(), lambda seat, _: {"a": 0.02, "b": 0.03}[seat]), "a", "b")
+    for schedule in (ALTERNATING, BACK_AND_FORTH, SEQUENTIAL):
+        assert found.effects[schedule] == [pytest.approx(math.log(1.5))]
+        assert found.differences[schedule] == [pytest.approx(0)]
+    assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(0)]}
+
+
+def test_a_worker_that_suffers_from_the_other_one_shows_in_its_switches_and_in_the_difference() -> None:
+    def seconds(seat: str, before: str) -> float:
+        return {"a": 0.02, "b": 0.03}[seat] * (1.06 if seat == "b" and before != "b" else 1.0)
+
+    found = Found()
+    found.add(played(in_rounds(), seconds), "a", "b")
+    assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(math.log(1.06))]}
+    # In A B A B all turns of B are after A but the first, where B ended the stretch before.
+    assert found.differences[ALTERNATING] == [pytest.approx(math.log(1.06), abs=0.01)]
+    assert found.effects[SEQUENTIAL] == [pytest.approx(math.log(1.5))]
+
+
+def test_the_mood_of_the_machine_cancels() -> None:
+    found = Found()
+    for _ in range(12):
+        moods = iter(np.where(np.cumsum(RNG.random(2000) < 0.01) % 2, 2.0, 1.0))
+
+        def seconds(seat: str, before: str, moods: Iterator[float] = moods) -> float:
+            return {"a": 0.02, "b": 0.03}[seat] * next(moods)
+
+        found.add(played(in_rounds(), seconds), "a", "b")
+    for logs in (found.differences[ALTERNATING], *found.switches.values()):
+        effect = stats.effect(logs)
+        assert effect.low <= 1 <= effect.high
+        assert effect.half_width < 0.05
+
+
+@pytest.mark.parametrize(("logs", "bold"), [([0.0, 0.001, -0.001] * 6, False), ([0.01, 0.012, 0.011] * 6, True)])
+def test_a_change_that_is_not_small_for_sure_is_bold(logs: list[float], bold: bool) -> None:
+    assert turns.change(logs).startswith("**") is bold
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Laboratory]:
+    """Toys, and this very interpreter under two names."""
+    with workbench(write_toys(tmp_path / "w", "good", "wrong")) as bench:
+        yield Laboratory({"a": facts("a"), "b": facts("b")}, HostEngine(bench), bench, Silent())
+
+
+def test_steps_are_the_turns_of_all_seats_in_order(lab: Laboratory) -> None:
+    (block,) = lab.blocks(lab.plan(["a", "b"], "toy/good", blocks=1, seed=1))
+    taken = turns.steps(list(block.samples.values()))
+    assert all(before.returned <= after.granted for before, after in pairwise(taken))
+    assert all(0 < step.timed < step.returned - step.granted for step in taken)
+    for build, sample in block.samples.items():
+        own = [step for step in taken if step.build == build]
+        assert [step.value for step in own] == [False] * len(sample.warmups) + [True] * len(sample.values)
+        assert [step.timed for step in own if step.value] == [sample.loops * value for value in sample.values]
+
+
+def test_real_workers_take_their_turns_in_stretches(lab: Laboratory) -> None:
+    found = Found()
+    for block in turns.measured(lab, lab.plan(["a", "b"], "toy/good", blocks=2, seed=1), rounds=1):
+        assert sum(step.value for step in block) == ROUND
+        found.add(block, "a", "b")
+    logs = [*found.effects.values(), *found.differences.values(), *found.switches.values()]
+    assert [len(one) for one in logs] == [2] * (3 + 3 + 2)
+    assert all(math.isfinite(log) for one in logs for log in one)
+
+
+def test_without_blocks_that_count_there_is_no_table(lab: Laboratory) -> None:
+    with pytest.raises(MeasurementError, match="0 blocks count"):
+        turns.measured(lab, lab.plan(["a", "b"], "toy/wrong", blocks=2, seed=1), rounds=1)
