@@ -310,8 +310,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def refuse_unwritable(*paths: Path | None) -> None:
     """RequestError, before an hour of measuring, where a result could not be written afterwards."""
     for path in filter(None, paths):
-        if path.is_dir() or not path.parent.is_dir():
-            raise RequestError(f"{path} cannot be written: {'it is' if path.is_dir() else 'there is no'} a directory")
+        if path.is_dir():
+            raise RequestError(f"{path} cannot be written: it is a directory")
+        if not path.parent.is_dir():
+            raise RequestError(f"{path} cannot be written: there is no directory {path.parent}")
 
 
 def read_record(path: Path, kind: type[R]) -> R:

@@ -361,10 +361,15 @@ execute(program)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_whatever_ends_a_benchmark_ends_its_load_and_removes_its_folder(number: signal.Signals) -> None:
+def test_whatever_ends_a_benchmark_ends_its_load_and_removes_its_folder(number: signal.Signals, tmp_path: Path) -> None:
     """Nothing can remove a folder after SIGKILL."""
     program = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _PROGRAM],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert program.stdout is not None
     pid, folder = program.stdout.readline().split()
@@ -375,7 +380,7 @@ def test_whatever_ends_a_benchmark_ends_its_load_and_removes_its_folder(number: 
     wait_until(lambda: not lives(int(pid)))
     if number != signal.SIGKILL:
         assert (program.returncode, said) == (130, "gilometer: interrupted\n")
-        assert not Path(folder).parent.exists()
+        assert [*tmp_path.iterdir()] == []
 
 
 def test_a_request_that_makes_no_sense_is_one_message_and_changes_nothing() -> None:
