@@ -6,9 +6,10 @@ prints two Markdown tables.  The first takes turns apart as a block's journal sh
 less what pyperf timed of it is the hand-over, and from the end of one turn to the grant of the next is the gap.
 
 What such a table cannot show is what a change of workers does to caches and branch predictors: that would be inside the
-values.  So the second table measures the same two processes under three schedules, in stretches of ten turns: A B A B,
-the harness's own A B B A, and one after the other, five turns each.  All of them, and their mirror images, follow one
-another in an order that is drawn anew for each round, so that the machine's mood cancels.  Compared are the ratio B / A
+values.  So the second table measures the same two processes under three schedules, in stretches of twelve turns: A B A
+B, the harness's own, where each value has a turn of its own worker before it that does not count, and one after the
+other, six turns each.  All of them, and their mirror images, follow one another in an order that is drawn anew for each
+round, so that the machine's mood cancels.  Compared are the ratio B / A
 under each schedule, and each worker's first turn after the other one with its next turn, after itself.
 
 A block is a pair of processes, and only blocks are counted.  Bold is what may, by its 95 % interval, be more than half
@@ -43,7 +44,7 @@ from harness.ranks import hodges_lehmann
 from harness.screen import Screen
 from harness.workbench import workbench
 
-ALTERNATING, BACK_AND_FORTH, SEQUENTIAL = "ABABABABAB", "ABBAABBAAB", "AAAAABBBBB"
+ALTERNATING, SETTLED, SEQUENTIAL = "ABABABABABAB", "AABBBBAAAABB", "AAAAAABBBBBB"
 """Stretches: whose turn it is."""
 
 STRETCH = len(SEQUENTIAL)
@@ -76,7 +77,8 @@ def main() -> None:
 
     def plan(names: Sequence[str], workload: str) -> Plan:
         made = lab.plan(names, workload, blocks=options.blocks, seed=1)
-        return msgspec.structs.replace(made, turn_seconds=options.turn or made.turn_seconds)
+        every = tuple(msgspec.structs.replace(block, settling=0) for block in made.blocks)  # turns are told apart here
+        return msgspec.structs.replace(made, blocks=every, turn_seconds=options.turn or made.turn_seconds)
 
     with laboratory([facts for builds in alike.values() for facts in builds]) as lab:
         names = {name: [facts.build.name for facts in builds] for name, builds in alike.items()}
@@ -180,7 +182,7 @@ def mirrored(stretch: str) -> str:
 def stretches(seats: Sequence[str], rounds: int, rng: random.Random) -> list[str]:
     """Whose turn it is in `rounds` rounds of two seats."""
     seat = dict(zip("AB", seats, strict=True))
-    kinds = [either for one in (ALTERNATING, BACK_AND_FORTH, SEQUENTIAL) for either in (one, mirrored(one))]
+    kinds = [either for one in (ALTERNATING, SETTLED, SEQUENTIAL) for either in (one, mirrored(one))]
     return [seat[letter] for _ in range(rounds) for stretch in rng.sample(kinds, len(kinds)) for letter in stretch]
 
 
@@ -200,7 +202,7 @@ class Found:
         letters = {a: "A", b: "B"}
         values = [step for step in turns if step.value]
         rounds = [round_effects(values[start : start + ROUND], letters) for start in range(0, len(values), ROUND)]
-        for schedule in (ALTERNATING, BACK_AND_FORTH, SEQUENTIAL):
+        for schedule in (ALTERNATING, SETTLED, SEQUENTIAL):
             logs = np.array([effects[schedule] for effects in rounds])
             base = np.array([effects[SEQUENTIAL] for effects in rounds])
             self.effects[schedule].append(centre(logs))
@@ -210,13 +212,17 @@ class Found:
 
 
 def round_effects(values: Sequence[Step], letters: dict[str, str]) -> dict[str, float]:
-    """B / A of one round by schedule, logs: the mean over a stretch and its mirror image."""
+    """B / A of one round by schedule, logs: the mean over a stretch and its mirror image.
+
+    Of the settled stretch every second turn counts, as in a block.
+    """
     found = defaultdict(list)
     for start in range(0, len(values), STRETCH):
         stretch = values[start : start + STRETCH]
         pattern = "".join(letters[step.build] for step in stretch)
         schedule = pattern if pattern.startswith("A") else mirrored(pattern)
-        a, b = ([step.timed for step in stretch if letters[step.build] == letter] for letter in "AB")
+        counted = stretch[1::2] if schedule == SETTLED else stretch
+        a, b = ([step.timed for step in counted if letters[step.build] == letter] for letter in "AB")
         found[schedule].append(stats.block_effect(a, b))
     return {schedule: float(np.mean(logs)) for schedule, logs in found.items()}
 
@@ -237,8 +243,8 @@ def centre(logs: Sequence[float] | np.ndarray) -> float:
 def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Iterator[Sequence[str]]:
     """A row for each plan of two builds: B / A under each schedule, and what a schedule changes."""
     yield (
-        "workload", "A", "B", "blocks × rounds", "B / A in A B A B", "in A B B A", "one after the other",
-        "A B A B against one after the other", "A B B A against one after the other",
+        "workload", "A", "B", "blocks × rounds", "B / A in A B A B", "settled", "one after the other",
+        "A B A B against one after the other", "settled against one after the other",
         "A after B, against after itself", "B after A, against after itself",
     )  # fmt: skip
     for plan in plans:
@@ -251,8 +257,8 @@ def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Itera
             found.add(turns, *plan.builds)
         yield (
             plan.workloads[0].name, *plan.builds, f"{len(taken)} × {rounds}",
-            *(f"{stats.effect(found.effects[one]).ratio:.3f}" for one in (ALTERNATING, BACK_AND_FORTH, SEQUENTIAL)),
-            *(change(found.differences[one]) for one in (ALTERNATING, BACK_AND_FORTH)),
+            *(f"{stats.effect(found.effects[one]).ratio:.3f}" for one in (ALTERNATING, SETTLED, SEQUENTIAL)),
+            *(change(found.differences[one]) for one in (ALTERNATING, SETTLED)),
             *(change(found.switches[letter]) for letter in "AB"),
         )  # fmt: skip
 

@@ -251,7 +251,6 @@ class Execution:
 
     def _take_turns(self, block: Block, wanted: list[tuple[str, str]]) -> tuple[list[Outcome], Noise]:
         began = time.monotonic()
-        turns = self._plan.warmups + self._steering.values(block)
         self._bench.clear_exchange()  # whatever the last block left: pyperf never overwrites a file
         seats: dict[str, _Seat] = {}
         with ExitStack() as fresh, Lockstep(self._bench.exchange) as table:
@@ -262,7 +261,7 @@ class Execution:
                     seats[seat.name] = seat
                 table.seat({name: seat.worker for name, seat in seats.items()}, self._plan.timeout_seconds)
                 ledger = Ledger(block.cpus)
-                tracks = table.take_turns(self._schedule(list(seats), turns))
+                tracks = table.take_turns(self._grants(block, list(seats)))
                 ledger.stop()
                 statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
                 self.worker_seconds += time.monotonic() - began
@@ -279,6 +278,12 @@ class Execution:
             except HostError:
                 self._places.recover()
         return outcomes, noise
+
+    def _grants(self, block: Block, seats: Sequence[str]) -> list[str]:
+        """Whose turn it is, grant by grant: a turn that is a value has its settling first."""
+        turns = self._schedule(seats, self._plan.warmups + self._steering.values(block))
+        warmups = self._plan.warmups * len(seats)
+        return [seat for number, seat in enumerate(turns) for _ in range(1 if number < warmups else 1 + block.settling)]
 
     def _place(self, case: Case, build: BuildFacts, block: Block, fresh: ExitStack) -> Place:
         """Where a worker executes: memory is measured in a place of its own, whose peak is this worker's."""
@@ -299,7 +304,7 @@ class Execution:
             task=0,
             loops=self._loops[case.id],
             warmups=self._plan.warmups,
-            values=self._steering.values(block),
+            values=self._steering.values(block) * (1 + block.settling),
             affinity=cpu_list(affinity),
             output=str(place.exchange / f"{name}.json"),
         )
@@ -337,7 +342,8 @@ class Execution:
                 self._bench.exchange / f"{seat.name}.json",
                 case=seat.case.id,
                 build=seat.build.build.name,
-                turns=tuple(track.turns),
+                turns=track.turns,
+                settling=block.settling,
             )
         except MeasurementError as error:
             return _failure(seat, Reason.UNREADABLE, error.message)

@@ -58,8 +58,10 @@ class Sample(Struct, frozen=True, kw_only=True, tag="sample"):
     warmups: tuple[float, ...]
     values: tuple[float, ...]
     turns: tuple[Turn, ...]
-    """One per warm-up and value, in order."""
+    """One per warm-up and value, in order; that of a value begins with its settling."""
     evidence: Evidence
+    settling: tuple[float, ...] = ()
+    """What was measured in the turn right before each value, to fill the caches again; not values."""
     gauges: tuple[Gauge, ...] = ()
     """One per warm-up and value, in order; empty in blocks without a gauge."""
     metadata: dict[str, str | int | float]

@@ -205,6 +205,8 @@ class Block(Struct, frozen=True, kw_only=True):
     """The CPU that one-thread seats are bound to in this block, where time is measured."""
     values: int
     """Turns per worker that are values; of a group that may stop, until its first look."""
+    settling: int = 0
+    """Turns before each value, by the same worker, that are not values: caches are another worker's at first."""
     gauged: bool = False
     """Whether the speed of every CPU is gauged before and after each turn: where thread counts are compared."""
 

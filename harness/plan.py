@@ -61,6 +61,12 @@ EFFORTS = {
 THREADED_TURN = 3.0
 """A hand-over to threads and the kernel's placement of them must be small against a turn (docs/method.md)."""
 
+SETTLING = 1
+"""Turns before each value to fill the caches again, which are another worker's at first (docs/method.md)."""
+
+LONG_TURN = 0.2
+"""Seconds from which on a turn needs no settling: filling caches takes one or two milliseconds."""
+
 CAPACITY_WINDOW = 0.02
 """Seconds of a capacity turn; workloads/_parallel.py has the same: short windows share the machine's speed."""
 
@@ -76,7 +82,7 @@ CONTAINER_SECONDS = 0.5
 WORKER_SECONDS = 0.25
 """Start and end of a worker process, for the estimate before anything was measured."""
 
-VARIANCE_RATIO = 4.0
+VARIANCE_RATIO = 9.0
 """Variance between the pairs of a block over that between blocks, before anything was measured (docs/method.md)."""
 
 _HASH_SEEDS = range(10**9, 2**32)
@@ -131,6 +137,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         ]
         raise RequestError(f"nothing is left to measure: {'; '.join(reasons)}")
     blocks: list[Block] = []
+    costs = _Costs(request.workloads, request.size or effort.size, effort.turn_seconds)
     for round_ in range(request.blocks or effort.blocks):
         for group in shuffle.sample(groups, len(groups)):
             first, cpus = group[0], group[0].cpus
@@ -143,7 +150,8 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
-                    values=_values(request, effort, group),
+                    values=_values(request, effort.warmups, group, costs),
+                    settling=costs.settling(first),
                     gauged=first.measure is Measure.TIME and len(group) > 1,
                 )
             )
@@ -197,9 +205,17 @@ class _Costs:
     turn_seconds: float
 
     def turn(self, case: Case) -> float:
+        """Seconds of a turn, with its settling."""
+        return (1 + self.settling(case)) * self._value(case)
+
+    def settling(self, case: Case) -> int:
+        """Turns before each value that are none."""
+        return SETTLING if case.measure is Measure.TIME and self._value(case) < LONG_TURN else 0
+
+    def _value(self, case: Case) -> float:
         """Half as long again as the least: loops double until the minimum is reached.  A full job takes its time."""
         least = 1.5 * _least(case, self.turn_seconds)
-        if case.measure is Measure.CAPACITY or self.size is Size.QUICK:
+        if self.size is Size.QUICK or case.measure is Measure.CAPACITY:
             return least
         return max(least, *(work.full_seconds for work in self.workloads if work.name == case.workload))
 
@@ -244,16 +260,15 @@ def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort:
             yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
 
 
-def _values(request: Request, effort: Effort, group: Sequence[Case]) -> int:
+def _values(request: Request, warmups: int, group: Sequence[Case], costs: _Costs) -> int:
     """Values per worker until the first look, which knows better."""
     first = group[0]
     match first.measure:
         case Measure.TIME:
-            costs = _Costs(request.workloads, request.size or effort.size, effort.turn_seconds)
             turns = len(request.builds) * sum(costs.turn(case) for case in group)
             workers = WORKER_SECONDS + len(request.builds) * len(group) * WORKER_SECONDS / 2
             guess = Variances(within=VARIANCE_RATIO, between=1.0)
-            return even(values_per_worker(guess, workers + effort.warmups * turns, turns, cap=LOOKS[0]))
+            return even(values_per_worker(guess, workers + warmups * turns, turns, cap=LOOKS[0]))
         case Measure.CAPACITY:  # whole rounds over all CPUs of the set, since each window is on other ones
             return len(first.cpus) * math.ceil(CAPACITY_WINDOWS / len(first.cpus))
         case Measure.MEMORY:

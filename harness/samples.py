@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,8 +55,13 @@ def read_loops(path: Path) -> int:
     return int(_read(path).get_metadata()["calibrate_loops"])
 
 
-def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...]) -> Sample:
-    """The sample in a worker's file.  MeasurementError where the file is not what a worker of ours writes."""
+def read(path: Path, *, case: str, build: str, turns: Sequence[Turn], settling: int = 0) -> Sample:
+    """The sample in a worker's file.  MeasurementError where the file is not what a worker of ours writes.
+
+    Args:
+        turns: one per warm-up and measured value.
+        settling: of the measured values so many come before each one that counts.
+    """
     run = _read(path)
     metadata = dict(run.get_metadata())
     said = {key.removeprefix(_EVIDENCE): metadata.pop(key) for key in [*metadata] if key.startswith(_EVIDENCE)}
@@ -69,12 +74,22 @@ def read(path: Path, *, case: str, build: str, turns: tuple[Turn, ...]) -> Sampl
         build=build,
         loops=run.get_total_loops() if not metadata.get("loops") else int(metadata["loops"]),
         warmups=tuple(value for _, value in run.warmups),
-        values=tuple(run.values),
-        turns=turns,
+        values=tuple(run.values[settling :: 1 + settling]),
+        settling=tuple(value for number, value in enumerate(run.values) if number % (1 + settling) < settling),
+        turns=tuple(
+            Turn(granted=group[0].granted, returned=group[-1].returned)
+            for group in _by_turn(turns, len(run.warmups), settling)
+        ),
         evidence=evidence,
-        gauges=gauges,
+        gauges=tuple(group[-1] for group in _by_turn(gauges, len(run.warmups), settling)),
         metadata=_plain(metadata),
     )
+
+
+def _by_turn(items: Sequence[T], warmups: int, settling: int) -> list[Sequence[T]]:
+    """What belongs together: each warm-up by itself, each value with what came before it to settle."""
+    values = (items[start : start + 1 + settling] for start in range(warmups, len(items), 1 + settling))
+    return [*(items[number : number + 1] for number in range(min(warmups, len(items)))), *values]
 
 
 def _evidence(said: Mapping[str, Any]) -> Evidence:

@@ -155,10 +155,12 @@ ABLE = msgspec.structs.replace(PURE, capacity=True)
 
 def test_values_before_the_first_look_balance_costs() -> None:
     """The longer a turn, the fewer of them: a worker's start is paid with a few, or with many."""
-    short = make_plan(request(PURE), ()).blocks[0].values
-    long = msgspec.structs.replace(PURE, full_seconds=8.0)
-    assert short > make_plan(replace(request(long), size=Size.FULL), ()).blocks[0].values == 2
-    assert short % 2 == 0, "no seat is first more often"
+    short = make_plan(request(SINGLE), ()).blocks[0]
+    full = msgspec.structs.replace(SINGLE, full_seconds=8.0)
+    long = make_plan(replace(request(full), size=Size.FULL), ()).blocks[0]
+    assert short.values > long.values
+    assert short.values % 2 == long.values % 2 == 0, "no seat is first more often"
+    assert (short.settling, long.settling) == (1, 0), "caches are filled in milliseconds"
 
 
 def test_where_thread_counts_are_compared_turns_are_gauged() -> None:

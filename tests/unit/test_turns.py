@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import turns
 from benchmarks._laboratory import Laboratory
-from benchmarks.turns import ALTERNATING, BACK_AND_FORTH, ROUND, SEQUENTIAL, STRETCH, Cost, Found, Step
+from benchmarks.turns import ALTERNATING, ROUND, SEQUENTIAL, SETTLED, STRETCH, Cost, Found, Step
 from harness import stats
 from harness.errors import MeasurementError
 from harness.host_engine import HostEngine
@@ -50,15 +50,16 @@ def test_a_round_has_each_schedule_and_its_mirror_image_once_in_an_order_of_its_
         [letters[start + at : start + at + STRETCH] for at in range(0, ROUND, STRETCH)]
         for start in range(0, len(letters), ROUND)
     ]
-    every = {ALTERNATING, BACK_AND_FORTH, SEQUENTIAL, "BABABABABA", "BAABBAABBA", "BBBBBAAAAA"}
+    every = {ALTERNATING, SETTLED, SEQUENTIAL, "BABABABABABA", "BBAAAABBBBAA", "BBBBBBAAAAAA"}
     assert len(rounds) == ROUNDS
     assert all(len(one) == 6 and set(one) == every for one in rounds)
     assert len({tuple(one) for one in rounds}) > 1
     assert schedule.count("a") == schedule.count("b")
 
 
-def test_back_and_forth_is_what_the_harness_does() -> None:
-    assert "".join(back_and_forth(["A", "B"], STRETCH // 2)) == BACK_AND_FORTH
+def test_the_settled_stretch_is_what_the_harness_does() -> None:
+    turns_of_pairs = back_and_forth(["A", "B"], STRETCH // 4)
+    assert "".join(2 * seat for seat in turns_of_pairs) == SETTLED
 
 
 def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
@@ -72,7 +73,7 @@ def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
 def test_where_turns_change_nothing_every_schedule_shows_the_ratio() -> None:
     found = Found()
     found.add(played(in_rounds(), lambda seat, _: {"a": 0.02, "b": 0.03}[seat]), "a", "b")
-    for schedule in (ALTERNATING, BACK_AND_FORTH, SEQUENTIAL):
+    for schedule in (ALTERNATING, SETTLED, SEQUENTIAL):
         assert found.effects[schedule] == [pytest.approx(math.log(1.5))]
         assert found.differences[schedule] == [pytest.approx(0)]
     assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(0)]}
@@ -87,7 +88,7 @@ def test_a_worker_that_suffers_from_the_other_one_shows_in_its_switches_and_in_t
     assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(math.log(1.06))]}
     # In A B A B all turns of B are after A but the first, where B ended the stretch before.
     assert found.differences[ALTERNATING] == [pytest.approx(math.log(1.06), abs=0.01)]
-    assert found.effects[SEQUENTIAL] == [pytest.approx(math.log(1.5))]
+    assert found.effects[SEQUENTIAL] == found.effects[SETTLED] == [pytest.approx(math.log(1.5))]
 
 
 def test_the_mood_of_the_machine_cancels() -> None:
