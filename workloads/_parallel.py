@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
-from time import perf_counter, sleep
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Generic, TypeVar, assert_never
 
@@ -61,8 +61,8 @@ WINDOW = 0.02
 """Seconds of a window: short, so that neighbouring windows share the machine's speed."""
 
 
-_MUSTER = 0.001
-"""Seconds before a window in which its threads get to their CPUs."""
+_MUSTER = 0.005
+"""Seconds before a window in which its threads get to their CPUs, and work uncounted: caches are another's at first."""
 
 
 class Scale:
@@ -220,9 +220,9 @@ def _counters(
 ) -> Iterator[Callable[[], float]]:
     """A function that lets `count` threads work for one window, and returns the pieces per second of all together.
 
-    All count in the same window: under the GIL a window of one's own would begin with one's own turn.  A piece that the
-    window's end cuts counts in part.  In window k thread i is bound to CPU i + k of those that the process may use:
-    after as many windows as CPUs each thread was on every one.  Every result is checked, after the window, against the
+    All count in the same window: under the GIL a window of one's own would begin with one's own turn.  A piece that an
+    end of the window cuts counts in part.  In window k thread i is bound to CPU i + k of those that the process may
+    use: after as many windows as CPUs each thread was on every one.  Every result is checked, after the window, against the
     one that the piece gave in the main thread.
     """
     results = [work(piece) for piece in pieces]
@@ -238,10 +238,10 @@ def _counters(
         end = begin + WINDOW
         done: list[Result] = []
         counted = 0.0
-        sleep(max(0.0, begin - perf_counter()))
         while (started := perf_counter()) < end:
             done.append(work(pieces[(first + len(done)) % len(pieces)]))
-            counted += min(1.0, (end - started) / (perf_counter() - started))
+            finished = perf_counter()
+            counted += max(0.0, min(finished, end) - max(started, begin)) / (finished - started)
         for index, result in enumerate(done, start=first):
             check(combine([result]), answers[index % len(pieces)])
         return counted / WINDOW
