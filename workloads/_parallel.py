@@ -222,8 +222,8 @@ def _counters(
 
     All count in the same window: under the GIL a window of one's own would begin with one's own turn.  A piece that an
     end of the window cuts counts in part.  In window k thread i is bound to CPU i + k of those that the process may
-    use: after as many windows as CPUs each thread was on every one.  Every result is checked, after the window, against the
-    one that the piece gave in the main thread.
+    use: after as many windows as CPUs each thread was on every one.  Every result is checked, after the window, against
+    the one that the piece gave in the main thread.
     """
     results = [work(piece) for piece in pieces]
     check(combine(results), expected)
