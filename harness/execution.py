@@ -26,10 +26,11 @@ from harness.journal import (
     Reason,
     Sample,
 )
-from harness.ledger import Ledger, disturbances
+from harness.ledger import Ledger
 from harness.lockstep import Lockstep, Track, back_and_forth
 from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Placement, Plan, Workload, cpu_list
 from harness.plan import turn_order, turn_seconds
+from harness.validity import disturbances
 from harness.workbench import Workbench
 
 _RECOVERY_SECONDS = 30.0

@@ -116,7 +116,7 @@ class Noise(Struct, frozen=True, kw_only=True):
 
 
 class Disturbance(StrEnum):
-    """A rule of `harness.ledger` by which a block is invalid."""
+    """A rule of `harness.validity` by which a block is invalid."""
 
     THROTTLED = "throttled"
     STOLEN = "CPU time stolen"

@@ -1,8 +1,4 @@
-"""The noise ledger: what else happened while a block was measured, and which of it makes the block invalid.
-
-A rule looks at the block as a whole, never at its values: it cannot favour a side.  What is not read here is not
-judged: on a virtual machine a neighbour's load shows in none of these counts, and lockstep has to cope with it.
-"""
+"""The noise ledger: what else happened while a block was measured.  `harness.validity` judges it."""
 
 from __future__ import annotations
 
@@ -13,20 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.journal import Disturbance, Noise, Sample
-from harness.model import Case
-
-STOLEN_SHARE = 0.05
-"""Of the CPU time of the block's CPUs: more than this stolen makes it invalid."""
-
-WAITED_SHARE = 0.5
-"""Of a worker's CPU time: a worker that had to wait longer than this for a CPU makes its block invalid."""
-
-READ_PAGES = 10
-"""Pages that a worker read from a disk while it measured values; more make its block invalid."""
-
-_LEAST_SECONDS = 0.1
-"""The kernel counts in ticks of 4 or 10 ms: what is shorter counts as this long."""
+from harness.journal import Noise, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +83,3 @@ class Ledger:
             return (self._root / path).read_text().splitlines()
         except OSError:
             return []
-
-
-def disturbances(noise: Noise, samples: Iterable[tuple[Case, Sample]], cpus: int) -> tuple[Disturbance, ...]:
-    """The rules that a block on `cpus` CPUs broke, each once, in the order in which they are declared."""
-    broken = set()
-    if (noise.stolen or 0.0) > STOLEN_SHARE * max(noise.seconds, _LEAST_SECONDS) * cpus:
-        broken.add(Disturbance.STOLEN)
-    for case, sample in samples:
-        broken |= set(_of_worker(case, sample, cpus))
-    return tuple(rule for rule in Disturbance if rule in broken)
-
-
-def _of_worker(case: Case, sample: Sample, cpus: int) -> Iterator[Disturbance]:
-    evidence = sample.evidence
-    if evidence.throttled_periods:
-        yield Disturbance.THROTTLED
-    # More threads than CPUs wait for each other, which is what is measured then.
-    waited = 0.0 if case.threads > cpus else evidence.waited_seconds or 0.0
-    if waited > WAITED_SHARE * max(evidence.cpu_seconds, _LEAST_SECONDS):
-        yield Disturbance.CROWDED
-    if evidence.swapped or evidence.major_faults > READ_PAGES:
-        yield Disturbance.SWAPPED

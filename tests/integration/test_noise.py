@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import execution, floors, ledger, runs, store
+from harness import execution, floors, runs, store, validity
 from harness.journal import ATTEMPTS, BlockRecord, Disturbance, Sample
 from harness.request import BenchOptions
 from tests.toys import write_toys
@@ -88,7 +88,7 @@ def test_scripts_that_know_nothing_of_gilometer_take_turns(
 def test_a_block_whose_cpu_is_taken_is_invalid_and_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(execution, "disturbances", ledger.disturbances)
+    monkeypatch.setattr(execution, "disturbances", validity.disturbances)
     toys(tmp_path, monkeypatch, "good")
     busy = [
         subprocess.Popen(["taskset", "-c", str(cpu), sys.executable, "-c", "while True: pass"])

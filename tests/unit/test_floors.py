@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 FLOORS = {
-    1: {"model", "journal", "errors", "progress", "stats", "planning", "ranks", "gauge", "ratios"},
+    1: {"model", "journal", "errors", "progress", "stats", "planning", "ranks", "gauge", "ratios", "validity"},
     2: {
         "builds",
         "engine",
@@ -76,14 +76,16 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("ratios", "journal"),
     ("ratios", "model"),
     ("ratios", "stats"),
+    ("validity", "journal"),
+    ("validity", "model"),
 }
 LIBRARIES = {
     "altair": {"reports.charts"},
     "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
     "invoke": {"tasks"},
     "jinja2": {"reports.page"},
-    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "reports.analysis"},
-    "pandas": {"reports.analysis"},
+    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "reports.measured"},
+    "pandas": {"reports.measured"},
     "pyperf": {"harness.samples"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
     "rich": {"harness.screen"},

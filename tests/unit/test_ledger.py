@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from harness.journal import Disturbance, Noise, Sample
-from harness.ledger import READ_PAGES, STOLEN_SHARE, WAITED_SHARE, Ledger, disturbances
+from harness.ledger import Ledger
 from harness.model import Case
+from harness.validity import READ_PAGES, STOLEN_SHARE, WAITED_SHARE, disturbances
 from tests import made_up
 
 TICK = os.sysconf("SC_CLK_TCK")
