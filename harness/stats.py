@@ -192,6 +192,18 @@ def unpaired(a: Sequence[Series], b: Sequence[Series], confidence: float = 0.95)
     )
 
 
+def share_interval(found: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share that was seen `found` times in `of` independent trials (Clopper & Pearson 1934).
+
+    Raises:
+        ValueError: no trials, or more found than there were.
+    """
+    if of < 1:
+        raise ValueError("a share needs at least one trial")
+    low, high = stats.binomtest(found, of).proportion_ci(confidence, method="exact")
+    return float(low), float(high)
+
+
 def minimum_detectable(sd: float, n: int, power: float = 0.8, confidence: float = 0.95) -> float:
     """Smallest relative change that `n` blocks with standard deviation `sd` find with probability `power`.
 

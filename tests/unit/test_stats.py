@@ -17,6 +17,7 @@ from harness.stats import (
     judge,
     minimum_detectable,
     round_logs,
+    share_interval,
     unpaired,
 )
 
@@ -99,6 +100,22 @@ def test_one_disturbed_block_hardly_moves_the_estimate() -> None:
     spoiled = np.concatenate([logs[:-1], [1.0]])
     assert effect(spoiled).ratio == pytest.approx(effect(logs).ratio, rel=0.01)
     assert effect(spoiled).half_width < 0.02
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "low", "high"),
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0000, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_a_share_has_the_exact_interval_of_newcombes_table(found: int, of: int, low: float, high: float) -> None:
+    """Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I, method 5."""
+    assert share_interval(found, of) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_share_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one trial"):
+        share_interval(0, 0)
+    with pytest.raises(ValueError, match="k"):
+        share_interval(3, 2)
 
 
 # -- several cases -----------------------------------------------------------------------------------------------------
