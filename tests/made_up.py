@@ -1,6 +1,7 @@
 """Runs whose truth is known: a plan, and the journal that a noisy two-speed machine would have left of it.
 
-Every value is drawn from a seeded generator, so that the same call makes the same run on every machine.
+Every value is drawn from a seeded generator, so that the same call makes the same run on every machine.  With gauges it
+is another machine: all its CPUs have one speed, and now and then one of them is slow for a round of turns.
 """
 
 from __future__ import annotations
@@ -10,7 +11,21 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import numpy as np
 
-from harness.journal import BlockRecord, Calibration, Ended, Evidence, Failure, JournalLine, Reason, Sample, Turn
+from harness.journal import (
+    ATTEMPTS,
+    BlockRecord,
+    Calibration,
+    Disturbance,
+    Ended,
+    Evidence,
+    Failure,
+    Gauge,
+    JournalLine,
+    Noise,
+    Reason,
+    Sample,
+    Turn,
+)
 from harness.model import (
     SCHEMA,
     Block,
@@ -19,6 +34,8 @@ from harness.model import (
     Case,
     EngineFacts,
     HostFacts,
+    Measure,
+    NoiseFloor,
     Optimize,
     Plan,
     Profile,
@@ -31,7 +48,13 @@ from harness.model import (
 )
 
 Truth = Callable[[Case, BuildFacts], float]
-"""Seconds per loop of a case on a build, before noise."""
+"""Seconds per loop of a case on a build, before noise; or bytes."""
+
+Beside = Callable[[Block, int], tuple[Noise | None, tuple[Disturbance, ...]]]
+"""What happened beside a block when it was measured for the first (0), second or third time, and the rules it broke."""
+
+CONTAINER = 15 * 2**20
+"""Bytes that a container holds less than its process: files that others had read before."""
 
 THREADED = ("pure_python/cpu_bound", "pure_python/process_data", "mixed/hybrid", "scraping/parse")
 SINGLE = ("numpy/square_sum", "numpy/inverse")
@@ -92,14 +115,18 @@ WORKLOADS = (
 )
 
 
-def case(name: str, threads: int, cpus: tuple[int, ...], *, threaded: bool = True) -> Case:
+def case(
+    name: str, threads: int, cpus: tuple[int, ...], *, threaded: bool = True, measure: Measure = Measure.TIME
+) -> Case:
     """A case, with the id that a plan gives it."""
+    question = "" if measure is Measure.TIME else f" {measure}"
     return Case(
-        id=f"{name} threads={threads} cpus={cpu_list(cpus)}",
+        id=f"{name}{question} threads={threads} cpus={cpu_list(cpus)}",
         workload=name,
         strategy=Strategy.THREADS if threaded else None,
         threads=threads,
         cpus=cpus,
+        measure=measure,
     )
 
 
@@ -112,34 +139,42 @@ def run(
     blocks: int = 8,
     values: int = 12,
     warnings: tuple[str, ...] = (),
+    measures: Sequence[Measure] = (Measure.TIME,),
+    gauged: bool = False,
+    noise_floor: float | None = None,
 ) -> Run:
-    """A run's plan and environment: every workload in `blocks` blocks, rounds outermost."""
-    cases = {
-        work.name: tuple(
-            case(work.name, count, cpus, threaded=work.threaded) for count in (threads if work.threaded else (1,))
-        )
+    """A run's plan and environment: every workload and measure in `blocks` blocks, rounds outermost.
+
+    `noise_floor` is known of every case, where one is.
+    """
+    groups = [
+        tuple(case(work.name, count, cpus, threaded=work.threaded, measure=measure) for count in counts)
         for work in workloads
-    }
-    order = [work.name for _ in range(blocks) for work in workloads]
+        for measure in measures
+        for counts in [threads if work.threaded else (1,)]
+        if measure is not Measure.CAPACITY or len(counts) > 1
+    ]
+    order = [group for _ in range(blocks) for group in groups]
     plan = Plan(
         seed=20_250_714,
         profile=Profile.QUICK,
         size=Size.QUICK,
         builds=tuple(facts.build.name for facts in builds),
         workloads=tuple(workloads),
-        cases=tuple(one for group in cases.values() for one in group),
+        cases=tuple(one for group in groups for one in group),
         blocks=tuple(
             Block(
                 index=index,
-                workload=name,
+                workload=group[0].workload,
                 cpus=cpus,
-                cases=tuple(one.id for one in cases[name]),
+                cases=tuple(one.id for one in group),
                 hash_seed=index,
                 order_seed=index,
                 home=cpus[index % len(cpus)],
-                values=values,
+                values=2 if group[0].measure is Measure.MEMORY else values,
+                gauged=gauged and group[0].measure is Measure.TIME and len(group) > 1,
             )
-            for index, name in enumerate(order)
+            for index, group in enumerate(order)
         ),
         skipped=(),
         warmups=1,
@@ -171,6 +206,9 @@ def run(
             isolation="One container per build and CPU set: no network, no capabilities, read-only, not root.",
         ),
         warnings=warnings,
+        noise_floors=tuple(
+            NoiseFloor(case=one.id, change=noise_floor) for one in plan.cases if noise_floor is not None
+        ),
     )
 
 
@@ -189,6 +227,42 @@ def truth(free_threading_cost: float = 1.24, gain: float = 1.93) -> Truth:
     return seconds
 
 
+def peaks(free_threading_cost: float = 1.2) -> Truth:
+    """Peaks of processes: free-threaded builds take `free_threading_cost` times the 20 MiB of the others."""
+    return lambda _, facts: 20 * 2**20 * (free_threading_cost if facts.free_threaded else 1.0)
+
+
+def quiet(block: Block, attempt: int) -> tuple[Noise | None, tuple[Disturbance, ...]]:
+    """Next to nothing happened."""
+    return beside(block), ()
+
+
+def beside(block: Block, *, stolen: float = 0.0, others: float = 0.01) -> Noise:
+    """What happened beside a block that took two seconds; of its CPU time these shares."""
+    seconds = 2.0
+    cpu_seconds = seconds * len(block.cpus)
+    return Noise(
+        seconds=seconds,
+        stolen=stolen * cpu_seconds,
+        others=others * cpu_seconds,
+        load=0.25 + block.index / 100,
+        megahertz=None,
+        celsius=None,
+        containers=0,
+    )
+
+
+def disturbed(*indices: int, times: int = 1, rule: Disturbance = Disturbance.STOLEN) -> Beside:
+    """These blocks lost a fifth of their CPU time as often as `times`; the others are quiet."""
+
+    def happened(block: Block, attempt: int) -> tuple[Noise | None, tuple[Disturbance, ...]]:
+        if block.index in indices and attempt < times:
+            return beside(block, stolen=0.2), (rule,)
+        return quiet(block, attempt)
+
+    return happened
+
+
 def journal(
     run: Run,
     seconds: Truth | None = None,
@@ -198,20 +272,27 @@ def journal(
     failures: Iterable[Failure] = (),
     blocks: Iterable[int] | None = None,
     complete: bool = True,
+    memory: Truth | None = None,
+    slow: float = 0.0,
+    happened: Beside = quiet,
 ) -> tuple[JournalLine, ...]:
     """What the machine left: `noise` is the standard deviation of a pair's log ratio inside a block.
 
     `failures` replace the samples of their case and build in every block.  Only `blocks` are recorded where given.
+    `slow` is the share of rounds in which one CPU has half its speed, in blocks that are gauged.  While a block is
+    invalid, all builds but the baseline show three times what they would.
     """
-    seconds = seconds or truth()
+    seconds, memory = seconds or truth(), memory or peaks()
     failed = {(failure.case, failure.build): failure for failure in failures}
     recorded = range(len(run.plan.blocks)) if blocks is None else blocks
-    rng = np.random.default_rng(seed)
+    rng, dice = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     lines: list[JournalLine] = [Calibration(case=one.id, loops=4, seconds=0.2) for one in run.plan.cases]
+    again: list[BlockRecord] = []
     cases = {one.id: one for one in run.plan.cases}
     for block in run.plan.blocks:
         # The machine flips between two speeds every few turns; all seats of a turn feel the same one.
         speed = np.where(np.cumsum(rng.random(block.values) < 0.2) % 2, 2.0, 1.0)
+        slow_cpus = _slow_cpus(block, slow, dice) if block.gauged else None
         outcomes: list[Sample | Failure] = []
         for case_id in block.cases:
             one = cases[case_id]
@@ -221,19 +302,71 @@ def journal(
                 if (case_id, facts.build.name) in failed:
                     outcomes.append(failed[case_id, facts.build.name])
                     continue
+                if slow_cpus is not None:
+                    hit = np.isin(slow_cpus[1:], one.cpus if one.threads > 1 else (block.home,))
+                    speed = np.where(hit, 2.0, 1.0)
                 values = seconds(one, facts) * speed * process * wobble
-                outcomes.append(sample(one, facts, block, values.tolist()))
+                peak = round(memory(one, facts) * np.exp(dice.normal(0, noise / 10)))
+                taken = sample(one, facts, block, values.tolist(), peak=peak)
+                if slow_cpus is not None:
+                    gauges = tuple(_gauge(taken.evidence.cpus_allowed, cpu, dice) for cpu in slow_cpus)
+                    taken = msgspec.structs.replace(taken, gauges=gauges)
+                outcomes.append(taken)
         if block.index in recorded:
-            lines.append(
-                BlockRecord(
-                    index=block.index, started=1_752_485_400.0 + 3 * block.index, seconds=2.5, outcomes=tuple(outcomes)
-                )
-            )
+            first, *rest = _attempts(run, block, tuple(outcomes), happened)
+            lines.append(first)
+            again += rest
+    began = 1_752_485_400.0 + 3 * len(run.plan.blocks)
+    lines += [msgspec.structs.replace(one, started=began + 3 * number) for number, one in enumerate(again)]
     lines.append(Ended(complete=complete, wall_seconds=160.0, worker_seconds=130.0))
     return tuple(lines)
 
 
-def sample(one: Case, facts: BuildFacts, block: Block, values: Sequence[float], *, loops: int = 4) -> Sample:
+def _slow_cpus(block: Block, slow: float, dice: np.random.Generator) -> list[int]:
+    """Per turn, the warm-up first, the CPU that is slow; -1 where none is."""
+    return [int(dice.choice(block.cpus)) if dice.random() < slow else -1 for _ in range(block.values + 1)]
+
+
+def _gauge(cpus: tuple[int, ...], slow: int, dice: np.random.Generator) -> Gauge:
+    """Readings of a fixed loop of 150 µs before and after a turn."""
+    before, after = (
+        tuple(150e-6 * float(np.exp(dice.normal(0, 0.01))) * (2 if cpu == slow else 1) for cpu in cpus)
+        for _ in range(2)
+    )
+    return Gauge(before=before, after=after)
+
+
+def _attempts(run: Run, block: Block, outcomes: tuple[Sample | Failure, ...], happened: Beside) -> list[BlockRecord]:
+    """The records of a block: invalid ones, and then a valid one where it does not come too late."""
+    records = []
+    for attempt in range(ATTEMPTS):
+        noise, invalid = happened(block, attempt)
+        found = tuple(_tripled(one) if invalid and one.build != run.plan.builds[0] else one for one in outcomes)
+        records.append(
+            BlockRecord(
+                index=block.index,
+                started=1_752_485_400.0 + 3 * block.index,
+                seconds=2.5,
+                outcomes=found,
+                noise=noise,
+                invalid=invalid,
+            )
+        )
+        if not invalid:
+            break
+    return records
+
+
+def _tripled(outcome: Sample | Failure) -> Sample | Failure:
+    if isinstance(outcome, Failure):
+        return outcome
+    evidence = msgspec.structs.replace(outcome.evidence, max_rss=3 * outcome.evidence.max_rss)
+    return msgspec.structs.replace(outcome, values=tuple(3 * value for value in outcome.values), evidence=evidence)
+
+
+def sample(
+    one: Case, facts: BuildFacts, block: Block, values: Sequence[float], *, loops: int = 4, peak: int = 20 * 2**20
+) -> Sample:
     """A worker's sample with clean evidence."""
     return Sample(
         case=one.id,
@@ -244,20 +377,31 @@ def sample(one: Case, facts: BuildFacts, block: Block, values: Sequence[float], 
         turns=tuple(Turn(granted=0.2 * turn, returned=0.2 * turn + 0.1) for turn in range(len(values) + 1)),
         evidence=Evidence(
             gil_enabled=facts.gil_enabled,
-            cpus_allowed=one.cpus if one.threads > 1 else (block.home,),
+            cpus_allowed=one.cpus if one.threads > 1 or one.measure is Measure.CAPACITY else (block.home,),
             throttled_periods=0,
             involuntary_switches=3,
-            max_rss=(24 if facts.free_threaded else 20) * 2**20,
+            max_rss=peak,
+            cpu_seconds=float(sum(values)),
+            waited_seconds=0.0,
+            memory_peak=peak - CONTAINER,
         ),
         metadata={"python_version": facts.release},
     )
 
 
 def failure(
-    run: Run, name: str, build: str, reason: Reason, *, threads: int = 1, message: str = "", output: str = ""
+    run: Run,
+    name: str,
+    build: str,
+    reason: Reason,
+    *,
+    threads: int = 1,
+    measure: Measure = Measure.TIME,
+    message: str = "",
+    output: str = "",
 ) -> Failure:
     """A failure of the workload `name` on `build`, for `journal`."""
-    (one,) = (one for one in run.plan.cases if one.workload == name and one.threads == threads)
+    (one,) = (one for one in run.plan.cases if (one.workload, one.threads, one.measure) == (name, threads, measure))
     return Failure(case=one.id, build=build, reason=reason, message=message or f"It {reason}.", output=output)
 
 
