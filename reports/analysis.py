@@ -34,8 +34,9 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         memories=memories,
         container_memories=tuple(one for one in containers if one.judgement),
         memory_suites=tuple(effects.suites(memories, level(run.plan))),
+        false_alarms=tuple(effects.false_alarms((*comparisons, *memories), pairs)),
         peaks=tuple(measured.peaks(run, records)),
-        ledger=measured.ledger(records, blocks),
+        ledger=measured.ledger(run, records, blocks),
         series=tuple(measured.series(run, records)),
         proofs=tuple(measured.proofs(run, records)),
         failures=tuple(measured.failures(records)),
@@ -43,6 +44,7 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         parity=pairs,
         coverage=measured.coverage(run, records, blocks),
         precisions=tuple(effects.precisions(run, records, (*comparisons, *memories), gains)),
+        deepenings=tuple(effects.deepenings(run, records)),
     )
 
 

@@ -1,14 +1,13 @@
 """Charts as static SVG: Altair draws them, vl-convert writes them, no JavaScript remains.
 
-Ink is `currentColor`, so that a chart is readable on whatever page it stands on; the builds' colours have a contrast of
-3:1 on white and on black paper, and a shape each.  The same data give the same bytes.
+Ink is `currentColor`, so that a chart is readable on whatever page it stands on.  The same data give the same bytes.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import cycle, islice, pairwise
 from typing import Any, Literal
@@ -17,19 +16,12 @@ from xml.sax.saxutils import escape
 import altair as alt
 import vl_convert
 
+from harness.model import Measure
 from harness.stats import Verdict
-from reports import prose
+from reports import words
+from reports.evidence import NoiseOfBlock
 from reports.findings import MARGIN, Comparison, Speedup
-
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7F6A00", "#6E7B8B")
-_SHAPES = (
-    "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0Z",
-    "M0,-1.2L1.2,0L0,1.2L-1.2,0Z",
-    "M-.85,-.85H.85V.85H-.85Z",
-    "M0,-1L1.1,.9H-1.1Z",
-    "M0,1L-1.1,-.9H1.1Z",
-)
-"""Circle, diamond, square, triangles: paths in the square from -1 to 1, as Vega wants them."""
+from reports.marks import COLOURS, SHAPES
 
 _INK = "currentColor"
 _PAPER = "var(--paper, white)"
@@ -40,6 +32,8 @@ _LABEL, _BUILD = 76, 110
 """Room for the labels left of the plot, and what a build's name adds."""
 _PLOT = 270
 _LINE = 22
+_STRIP, _COLUMNS = 560, 140
+"""Width of the chart of noise, and the most bars in it."""
 
 
 _CONFIG = {
@@ -61,15 +55,6 @@ _CONFIG = {
         "ticks": False,
     },
 }
-
-
-def marker(builds: Sequence[str], build: str) -> str:
-    """The sign of a build in every chart, to stand beside its name."""
-    index = list(builds).index(build)
-    return (
-        f'<svg class="marker" width="12" height="12" viewBox="-1.3 -1.3 2.6 2.6" aria-hidden="true">'
-        f'<path d="{_SHAPES[index % len(_SHAPES)]}" fill="{_COLOURS[index % len(_COLOURS)]}"/></svg>'
-    )
 
 
 def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, description: str) -> str:
@@ -135,7 +120,7 @@ def _forest_rows(
             continue
         effect, case = judgement.effect, comparison.case
         if above != (above := (case.workload, case.cpus)):
-            where = f" on {prose.count(len(case.cpus), 'CPU')}" if several_sets else ""
+            where = f" on {words.count(len(case.cpus), 'CPU')}" if several_sets else ""
             headings.append({"line": len(rows) + len(headings), "workload": _clipped(case.workload, 50) + where})
         known = not math.isnan(judgement.low)
         low, high = (judgement.low, judgement.high) if known else (effect.ratio, effect.ratio)
@@ -143,7 +128,7 @@ def _forest_rows(
         rows.append(
             {
                 "line": len(rows) + len(headings),
-                "label": prose.count(case.threads, "thread") + build,
+                "label": words.count(case.threads, "thread") + build,
                 "build": comparison.build,
                 "ratio": effect.ratio,
                 "low": low,
@@ -180,34 +165,43 @@ def _clipped(text: str, length: int) -> str:
 
 
 def speedup(speedups: Sequence[Speedup], builds: Sequence[str], *, top: float, key: str, description: str) -> str:
-    """Speedup of one workload against threads, with intervals and the ideal line; empty where nothing was measured.
+    """Gain of one workload against threads, with intervals and the ideal line; empty where nothing was measured.
 
-    `top` is the highest speedup that the axis must hold: charts that stand side by side share it.
+    What is undecided is a pale hollow mark off the line, without a number.  `top` is the highest gain that is decided:
+    charts that stand side by side share it.
     """
     measured = [(s, s.effect) for s in speedups if s.effect is not None]
     if not measured:
         return ""
-    base = measured[0][0].base.threads
+    base, measure = measured[0][0].base.threads, measured[0][0].case.measure
     counts = tuple(sorted({base, *(s.case.threads for s, _ in measured)}))
-    present = dict.fromkeys(s.build for s, _ in measured)
-    rows = [{"build": build, "threads": base, "speedup": 1.0, "low": 1.0, "high": 1.0} for build in present]
-    for s, effect in measured:
-        low, high = (effect.ratio, effect.ratio) if math.isnan(effect.low) else (effect.low, effect.high)
-        rows.append({"build": s.build, "threads": s.case.threads, "speedup": effect.ratio, "low": low, "high": high})
     top = max(top, counts[-1] / base) * 1.05
-    ends = [{"threads": counts[-1], "speedup": e.ratio} for s, e in measured if s.case.threads == counts[-1]]
+    rows = [_speedup_row(build, base) for build in dict.fromkeys(s.build for s, _ in measured)]
+    for s, effect in measured:
+        known = not math.isnan(effect.low)
+        figures = (effect.ratio, effect.low, effect.high) if known else (effect.ratio,) * 3
+        rows.append(_speedup_row(s.build, s.case.threads, *(min(top, figure) for figure in figures), decided=s.decided))
+    last = [s.answer for s, _ in measured if s.case.threads == counts[-1]]
+    ends = [{"threads": counts[-1], "gain": answer.ratio} for answer in last if answer]
     # Numbers that would stand on one another are left to the sentence below the chart.
-    apart = sorted(end["speedup"] for end in ends)
+    apart = sorted(end["gain"] for end in ends)
     legible = all(after - before > 0.09 * top for before, after in pairwise(apart))
-    labels = [end | {"text": prose.times(end["speedup"])} for end in ends] if legible else []
-    spec = _speedup_spec(tuple(builds), counts, top)
-    return _svg(
-        spec, {"rows": rows, "labels": labels}, key=key, title="Speedup against threads", description=description
-    )
+    labels = [end | {"text": words.times(end["gain"])} for end in ends] if legible else []
+    spec = _speedup_spec(tuple(builds), counts, top, measure)
+    return _svg(spec, {"rows": rows, "labels": labels}, key=key, title=_GAINS[measure], description=description)
+
+
+_GAINS = {Measure.TIME: "Speedup against threads, time to completion", Measure.CAPACITY: "Capacity against threads"}
+
+
+def _speedup_row(
+    build: str, threads: int, gain: float = 1.0, low: float = 1.0, high: float = 1.0, *, decided: bool = True
+) -> dict[str, Any]:
+    return {"build": build, "threads": threads, "gain": gain, "low": low, "high": high, "decided": decided}
 
 
 @lru_cache(maxsize=16)
-def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float) -> dict[str, Any]:
+def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float, measure: Measure) -> dict[str, Any]:
     """The chart without its data, the same for all workloads: to make it takes longer than to draw it."""
     base, most = counts[0], counts[-1]
     x = alt.X(
@@ -216,15 +210,26 @@ def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float) 
         axis=alt.Axis(values=list(counts), format="d", grid=False),
         title="threads",
     )
-    y = alt.Y("speedup:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5), title="speedup")
+    title = "speedup" if measure is Measure.TIME else "capacity"
+    y = alt.Y("gain:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5), title=title)
     colour, shape = _signs(builds)
-    ideal = alt.InlineData(values=[{"threads": count, "speedup": count / base} for count in (base, most)])
+    ideal = alt.InlineData(values=[{"threads": count, "gain": count / base} for count in (base, most)])
     lines = alt.Chart(alt.NamedData(name="rows")).encode(x=x, color=colour)
+    pale = alt.condition("datum.decided", alt.value(1), alt.value(0.7))
     chart = alt.layer(
         alt.Chart(ideal).mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
-        lines.mark_line(strokeWidth=2).encode(y=y),
-        lines.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q"),
-        lines.mark_point(size=60, filled=True, opacity=1).encode(y=y, shape=shape),
+        lines.transform_filter("datum.decided").mark_line(strokeWidth=2).encode(y=y),
+        lines.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", opacity=pale),
+        alt.Chart(alt.NamedData(name="rows"))
+        .mark_point(size=60, strokeWidth=1.8)
+        .encode(
+            x=x,
+            y=y,
+            stroke=colour,
+            shape=shape,
+            fill=alt.condition("datum.decided", colour, alt.value(_PAPER)),
+            opacity=pale,
+        ),
         alt.Chart(alt.NamedData(name="labels"))
         .mark_text(align="left", dx=9, fontSize=12, fill=_INK)
         .encode(x=x, y=y, text="text:N"),
@@ -232,27 +237,60 @@ def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float) 
     return _spec(chart, width=180, height=165)
 
 
-def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, last: int, reach: float) -> str:
-    """One dot per block, from block 0 on the left to `last`, the last executed, on the right, by its log ratio.
+def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:
+    """CPU time that others and the hypervisor took, measurement by measurement; empty where neither could be read.
 
-    The line is at `centre`, the full height is `reach` above and below it; what lies beyond stands at the edge.
+    There are `_COLUMNS` bars at most: where several measurements share one, it shows the highest.
     """
-    width, height, inset = 150, 26, 4.0
-    dots = []
-    for log, block in zip(logs, blocks, strict=True):
-        x = inset + (width - 2 * inset) * (block / last if last else 0.5)
-        part = max(-1.0, min(1.0, (log - centre) / reach)) if reach else 0.0
-        dots.append(f'<circle cx="{x:.1f}" cy="{height / 2 - part * (height / 2 - inset):.1f}" r="1.8"/>')
-    return (
-        f'<svg class="sparkline" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'<path d="M0,{height / 2}H{width}" stroke="currentColor" stroke-opacity=".3"/>'
-        f'<g fill="currentColor">{"".join(dots)}</g></svg>'
+    if not any(block.stolen is not None or block.others is not None for block in blocks):
+        return ""
+    rows = [_noise_row(number, part) for number, part in enumerate(_parted(blocks, _COLUMNS))]
+    top = max(0.05, *(row["both"] for row in rows)) * 1.1
+    crosses = [{"middle": row["middle"], "top": top} for row in rows if row["invalid"]]
+    x = alt.X("column:Q", scale=alt.Scale(domain=[0, len(rows)], nice=False), axis=None)
+    y = alt.Y(
+        "stolen:Q",
+        scale=alt.Scale(domain=[0, top], nice=False),
+        axis=alt.Axis(tickCount=3, format=".0%"),
+        title=None,
     )
+    bars = alt.Chart(alt.NamedData(name="rows")).encode(x=x, x2="end:Q")
+    chart = alt.layer(
+        bars.mark_rect(fill=_INK, fillOpacity=0.9).encode(y=y, y2="zero:Q"),
+        bars.mark_rect(fill=_INK, fillOpacity=0.35).encode(y=y, y2="both:Q"),
+        alt.Chart(alt.NamedData(name="crosses"))
+        .mark_text(text="×", fontSize=14, fontWeight="bold", baseline="bottom", dy=2, fill=_INK)
+        .encode(x=alt.X("middle:Q"), y="top:Q"),
+    )
+    spec = _spec(chart, width=_STRIP, height=70)
+    data = {"rows": rows, "crosses": crosses}
+    return _svg(spec, data, key="noise", title="What else took CPU time", description=description)
+
+
+def _parted(blocks: Sequence[NoiseOfBlock], most: int) -> Iterator[Sequence[NoiseOfBlock]]:
+    """Consecutive parts, as alike in length as can be, and not more than `most`."""
+    parts = min(most, len(blocks))
+    for number in range(parts):
+        yield blocks[number * len(blocks) // parts : (number + 1) * len(blocks) // parts]
+
+
+def _noise_row(column: int, blocks: Sequence[NoiseOfBlock]) -> dict[str, Any]:
+    stolen = max(block.stolen or 0.0 for block in blocks)
+    others = max(block.others or 0.0 for block in blocks)
+    return {
+        "column": column + 0.1,
+        "middle": column + 0.5,
+        "end": column + 0.9,
+        "zero": 0.0,
+        "stolen": stolen,
+        "both": stolen + others,
+        "invalid": any(block.invalid for block in blocks),
+    }
 
 
 def _signs(builds: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
     """Colour and shape of every build, the same in all charts; they repeat where there are more builds than signs."""
-    colours, shapes = (list(islice(cycle(signs), len(builds))) for signs in (_COLOURS, _SHAPES))
+    colours, shapes = (list(islice(cycle(signs), len(builds))) for signs in (COLOURS, SHAPES))
     return (
         alt.Color("build:N", scale=alt.Scale(domain=list(builds), range=colours), legend=None),
         alt.Shape("build:N", scale=alt.Scale(domain=list(builds), range=shapes), legend=None),

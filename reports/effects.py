@@ -11,8 +11,10 @@ from harness import planning, ratios, stats
 from harness.gauge import LEAST_BLOCKS
 from harness.journal import BlockRecord, Sample
 from harness.model import Case, Group, Measure, Run
+from harness.planning import CONFIDENCE, LOOKS
 from reports import parity
-from reports.findings import MARGIN, Comparison, Parity, Precision, Speedup, Suite, level
+from reports.evidence import Deepening, Precision
+from reports.findings import MARGIN, Comparison, FalseAlarms, Parity, SameBuild, Speedup, Suite, level
 from reports.records import Records
 
 Pairs = Callable[[Sample, Sample], stats.Series]
@@ -92,7 +94,10 @@ def _logs(under: Mapping[int, Sample], over: Mapping[int, Sample], pairs: Pairs)
 
 
 def suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Suite]:
-    """Geometric means over all workloads and over each category, per build, CPU set and thread count."""
+    """Geometric means over all workloads and over each category, per build, CPU set and thread count.
+
+    Where each case is off by as much as its noise floor, their mean is off by no more than the floors' mean.
+    """
     groups: defaultdict[tuple[str, tuple[int, ...], int, str | None], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         if comparison.judgement:
@@ -103,7 +108,8 @@ def suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Sui
     for (build, cpus, threads, category), members in sorted(groups.items(), key=lambda group: group[0][2]):
         logs = [member.judgement.effect.logs for member in members if member.judgement]
         effect = stats.geometric_mean(logs, confidence)
-        (judgement,) = stats.judge([effect], margin=MARGIN, confidence=confidence)
+        floor = math.fsum(member.noise_floor for member in members) / len(members)
+        (judgement,) = stats.judge([effect], margin=MARGIN, noise_floors=[floor], confidence=confidence)
         yield Suite(
             build=build,
             baseline=members[0].baseline,
@@ -113,6 +119,44 @@ def suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Sui
             judgement=judgement,
             cases=tuple(members),
         )
+
+
+# -- a build against itself --------------------------------------------------------------------------------------------
+
+
+def false_alarms(comparisons: Iterable[Comparison], pairs: Iterable[Parity]) -> Iterator[FalseAlarms]:
+    """What comparisons of builds with themselves tell, per build, measure and CPU set."""
+    same = {pair.build for pair in pairs if not pair.compared}
+    groups: defaultdict[tuple[str, Measure, tuple[int, ...]], list[Comparison]] = defaultdict(list)
+    for comparison in comparisons:
+        if comparison.build in same and comparison.judgement:
+            groups[comparison.build, comparison.case.measure, comparison.case.cpus].append(comparison)
+    for (build, measure, cpus), members in groups.items():
+        cases = tuple(_same_build(one.case, one.judgement.effect) for one in members if one.judgement)
+        called, of = sum(case.called for case in cases), sum(case.comparisons for case in cases)
+        low, high = stats.share_interval(called, of) if of else (math.nan, math.nan)
+        yield FalseAlarms(
+            build=build,
+            baseline=members[0].baseline,
+            measure=measure,
+            cpus=cpus,
+            blocks=LOOKS[0],
+            cases=cases,
+            low=low,
+            high=high,
+        )
+
+
+def _same_build(case: Case, effect: stats.Effect) -> SameBuild:
+    """As many comparisons as the blocks are enough for; what is left over at the end belongs to none."""
+    starts = range(0, effect.n - LOOKS[0] + 1, LOOKS[0])
+    chunks = [stats.effect(effect.logs[start : start + LOOKS[0]], CONFIDENCE) for start in starts]
+    return SameBuild(
+        case=case,
+        comparisons=len(chunks),
+        called=sum(chunk.low > 1 or chunk.high < 1 for chunk in chunks),
+        noise=effect.size,
+    )
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
@@ -133,6 +177,7 @@ def completions(run: Run, records: Records, planned: Mapping[str, int]) -> Itera
             effect=stats.effect(list(logs.values()), level(run.plan)) if logs else None,
             turns=sum(min(len(a.values), len(b.values)) for a, b in both),
             undisturbed=sum(len(pairs(a, b)) for a, b in both),
+            gauged=any(a.gauges for a, _ in both),
             decided=len(logs) >= min(LEAST_BLOCKS, len(both)) > 0,
         )
 
@@ -198,6 +243,24 @@ def precisions(
                 reason=settled.reason,
                 needed=settled.blocks + more if more else None,
                 seconds=more * math.fsum(record.seconds for record in recorded) / len(recorded) if more else None,
+            )
+
+
+def deepenings(run: Run, records: Records) -> Iterator[Deepening]:
+    """How many values workers measured in each group that settled on a number, and why."""
+    cases = {case.id: case for case in run.plan.cases}
+    for group, planned in {block.group: block.values for block in run.plan.blocks}.items():
+        if depth := records.depths.get(group):
+            yield Deepening(
+                workload=cases[group[0]].workload,
+                measure=cases[group[0]].measure,
+                cpus=cases[group[0]].cpus,
+                planned=planned,
+                values=depth.values,
+                within=math.sqrt(depth.within),
+                between=math.sqrt(max(0.0, depth.between)),
+                block_seconds=depth.block_seconds,
+                value_seconds=depth.value_seconds,
             )
 
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from harness.journal import Disturbance, Reason, Stop
 from harness.model import Case, Measure, Plan, Run, cpu_list
 from harness.planning import CONFIDENCE, confidence_at_looks
 from harness.stats import Effect, Judgement, Verdict
+from reports.evidence import (
+    Coverage,
+    Deepening,
+    Failures,
+    Irregularity,
+    Ledger,
+    Peak,
+    Precision,
+    Proof,
+    Series,
+)
 
 MARGIN = 0.05
 """Two builds whose ratio is known to lie within this margin are called the same."""
+
+_DIFFERENT = (Verdict.FASTER, Verdict.SLOWER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +37,8 @@ class Comparison:
     blocks: tuple[int, ...]
     """Indices of the blocks that have a sample of both builds, in the order of the plan."""
     judgement: Judgement | None
-    """Of the ratio of times, build over baseline; its effect's `logs` belong to `blocks`.  None without blocks."""
+    """Of the ratio of times or of memory, build over baseline; its effect's `logs` belong to `blocks`.  None without
+    blocks."""
     confounders: tuple[str, ...]
     """What differs between the two builds besides what is compared, as far as it can reach this workload."""
     noise_floor: float = 0.0
@@ -35,6 +47,17 @@ class Comparison:
     @property
     def verdict(self) -> Verdict | None:
         return self.judgement.verdict if self.judgement else None
+
+    @property
+    def is_different(self) -> bool:
+        """Whether the run has shown a difference."""
+        return self.verdict in _DIFFERENT
+
+    @property
+    def is_below_floor(self) -> bool:
+        """Whether the interval excludes 1, and the difference is nevertheless no more than this host's noise."""
+        found = self.judgement
+        return found is not None and not self.is_different and (found.low > 1 or found.high < 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +74,10 @@ class Suite:
     """Of the geometric mean of the cases' ratios; not corrected for other suites."""
     cases: tuple[Comparison, ...]
 
+    @property
+    def measure(self) -> Measure:
+        return self.cases[0].case.measure
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speedup:
@@ -66,153 +93,55 @@ class Speedup:
     Of a capacity the ratio of work done, `case` over `base`, by windows on the same CPUs.
     """
     turns: int = 0
-    """Pairs of turns that were measured."""
+    """Pairs of turns that were measured; 0 for a capacity, which rests on windows."""
     undisturbed: int = 0
     """Pairs of turns that the effect rests on: those during which gauges found every CPU at its full speed."""
+    gauged: bool = False
+    """Whether there were gauges; otherwise nobody knows which turns were disturbed, and the effect rests on all."""
     decided: bool = True
     """Whether enough blocks have an undisturbed turn; otherwise the effect is no answer on this host now."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """All values of one build in one case, in seconds per loop."""
-
-    case: Case
-    build: str
-    loops: tuple[int, ...]
-    """Distinct numbers of loops; more than one is irregular."""
-    values: int
-    """How many there are."""
-    shortest: float
-    median: float
-    longest: float
-    blocks: tuple[int, ...]
-    medians: tuple[float, ...]
-    """Median of each block's values."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peak:
-    """The most memory that a worker of one build held in one case, medians over blocks, bytes."""
-
-    case: Case
-    build: str
-    process: float
-    """Resident set of the process."""
-    container: float | None
-    """Cgroup of its container, with all processes and what they cached; None where it cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseOfBlock:
-    """What happened beside one measurement of a block."""
-
-    block: int
-    started: float
-    """Unix time, seconds."""
-    stolen: float | None
-    """Share of the CPU time of the block's CPUs that the hypervisor took."""
-    others: float | None
-    """Share that was spent by anything but the workers."""
-    invalid: tuple[Disturbance, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The noise of a run, measurement by measurement, and what was done about it."""
-
-    blocks: tuple[NoiseOfBlock, ...]
-    """In the order in which they were measured; a block that was measured again is there again."""
-    remeasured: int
-    """Blocks that were invalid and then valid."""
-    lost: tuple[int, ...]
-    """Blocks that were needed and never valid."""
-    load: float | None
-    """Highest average over a minute."""
-    megahertz: tuple[float, float] | None
-    """Lowest and highest mean frequency of a block's CPUs."""
-    celsius: float | None
-    """Of the warmest sensor, highest."""
-    containers: int | None
-    """Most containers of others at once."""
-
     @property
-    def invalid(self) -> dict[Disturbance, int]:
-        """How many measurements broke each rule; a measurement may break several."""
-        counts = {rule: sum(rule in block.invalid for block in self.blocks) for rule in Disturbance}
-        return {rule: count for rule, count in counts.items() if count}
+    def answer(self) -> Effect | None:
+        """The effect, where it is one."""
+        return self.effect if self.decided else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """What the workers of one build found out about themselves after their last value."""
+class SameBuild:
+    """A case in which a build was compared with itself: every difference is noise."""
+
+    case: Case
+    comparisons: int
+    """How many its blocks make, `FalseAlarms.blocks` consecutive ones each."""
+    called: int
+    """How many of these would be called different, each by itself."""
+    noise: float
+    """The difference over all its blocks, relative and without sign: what `inv aa` remembers as noise floor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalseAlarms:
+    """How often a build that is compared with itself on one CPU set is called different, which it never is."""
 
     build: str
-    samples: int
-    gil: dict[bool | None, int]
-    """Samples by state of the GIL at the end; None where the interpreter does not know."""
-    throttled: int
-    """Samples during which the container was throttled."""
-    unreadable_throttling: int
-    """Samples for which throttling could not be read."""
-    involuntary_switches: float
-    """Median over samples."""
-    max_rss: int
-    """Largest peak resident set, bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failures:
-    """Failures that are alike: same case, build, reason and message."""
-
-    reason: Reason
-    case: str
-    build: str
-    message: str
-    output: str
-    """Of the last one."""
-    blocks: tuple[int, ...]
-    """Where it happened; empty where the case could not even be calibrated."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Precision:
-    """What became of one workload on one CPU set in a run that stops at a target."""
-
-    workload: str
+    baseline: str
     measure: Measure
     cpus: tuple[int, ...]
     blocks: int
-    half_width: float | None
-    """Of its widest interval, relative; None where there is no interval."""
-    reason: Stop
-    """Why it got no more blocks."""
-    needed: int | None
-    """Blocks in all that its widest interval is expected to need; None where it is narrow enough, or unknown."""
-    seconds: float | None
-    """How long the missing ones would take, from those that were measured."""
+    """Of each comparison."""
+    cases: tuple[SameBuild, ...]
+    low: float
+    high: float
+    """Exact 95 % interval of the share of comparisons that are called different; nan where there are none."""
 
+    @property
+    def comparisons(self) -> int:
+        return sum(case.comparisons for case in self.cases)
 
-class Oddity(StrEnum):
-    """What can be wrong with outcomes without being a failure."""
-
-    MISSING_BLOCKS = "missing blocks"
-    MISSING_SEATS = "missing outcomes"
-    INVALID_BLOCKS = "invalid blocks"
-    REPEATED_BLOCKS = "repeated blocks"
-    UNEQUAL_COUNTS = "unequal counts"
-    CHANGED_LOOPS = "changed loops"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Irregularity:
-    """Something that a reader must know about the outcomes, and what was done about it."""
-
-    kind: Oddity
-    subject: str
-    """The case, or the case and builds; empty for the whole run."""
-    text: str
-    blocks: tuple[int, ...]
+    @property
+    def called(self) -> int:
+        return sum(case.called for case in self.cases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,25 +168,6 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How much of the plan, less the blocks that were not needed, has become data."""
-
-    planned_blocks: int
-    blocks: int
-    planned_samples: int
-    samples: int
-    complete: bool
-    """The last execution reached the end of the plan."""
-    wall_seconds: float
-    worker_seconds: float
-
-    @property
-    def efficiency(self) -> float | None:
-        """Share of the wall time in which workers were alive; None where no execution has ended."""
-        return self.worker_seconds / self.wall_seconds if self.wall_seconds else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """Everything that a report says, before it is put into words."""
 
@@ -275,6 +185,8 @@ class Findings:
     """Of the peaks of containers."""
     memory_suites: tuple[Suite, ...]
     """Of `memories`."""
+    false_alarms: tuple[FalseAlarms, ...]
+    """Of builds that are compared with themselves."""
     peaks: tuple[Peak, ...]
     ledger: Ledger
     series: tuple[Series, ...]
@@ -285,6 +197,8 @@ class Findings:
     coverage: Coverage
     precisions: tuple[Precision, ...]
     """In the order of the plan; those that had not stopped when the run was interrupted are left out."""
+    deepenings: tuple[Deepening, ...]
+    """In the order of the plan; groups without one measured as many values as planned throughout."""
 
     @property
     def baseline(self) -> str:
@@ -303,11 +217,6 @@ class Findings:
     def cpu_sets(self) -> tuple[tuple[int, ...], ...]:
         """Distinct CPU sets in the order of the plan."""
         return tuple(dict.fromkeys(case.cpus for case in self.run.plan.cases))
-
-    def suite(self, build: str, cpus: tuple[int, ...], threads: int, category: str | None = None) -> Suite | None:
-        """That suite, None where no case of it has a figure."""
-        wanted = (build, cpus, threads, category)
-        return next((s for s in self.suites if (s.build, s.cpus, s.threads, s.category) == wanted), None)
 
 
 def level(plan: Plan) -> float:

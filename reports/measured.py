@@ -12,7 +12,7 @@ import pandas as pd
 from harness.journal import BlockRecord, Failure, Sample
 from harness.model import Block, Measure, Run
 from harness.validity import cpu_seconds
-from reports.findings import (
+from reports.evidence import (
     Coverage,
     Failures,
     Irregularity,
@@ -22,6 +22,7 @@ from reports.findings import (
     Peak,
     Proof,
     Series,
+    Share,
 )
 from reports.records import Records, seats
 
@@ -89,21 +90,32 @@ def proofs(run: Run, records: Records) -> Iterator[Proof]:
 # -- noise -------------------------------------------------------------------------------------------------------------
 
 
-def ledger(records: Records, blocks: Sequence[Block]) -> Ledger:
+def ledger(run: Run, records: Records, blocks: Sequence[Block]) -> Ledger:
     """The noise of a run of which these blocks were needed."""
-    cpus = {block.index: len(block.cpus) for block in blocks}
+    cpus = {block.index: len(block.cpus) for block in run.plan.blocks}
     noises = [record.noise for record in records.every if record.noise]
     invalid = {record.index for record in records.every if record.invalid}
+    had = [cpu_seconds(record.noise, cpus[record.index]) for record in records.every if record.noise]
     megahertz = [noise.megahertz for noise in noises if noise.megahertz is not None]
     return Ledger(
-        blocks=tuple(_noise_of(record, cpus.get(record.index, 1)) for record in records.every),
+        blocks=tuple(_noise_of(record, cpus[record.index]) for record in records.every),
         remeasured=len(invalid & records.blocks.keys()),
         lost=tuple(block.index for block in blocks if block.index in records.invalid),
+        stolen=_share([noise.stolen for noise in noises], had),
+        others=_share([noise.others for noise in noises], had),
         load=max((noise.load for noise in noises if noise.load is not None), default=None),
         megahertz=(min(megahertz), max(megahertz)) if megahertz else None,
         celsius=max((noise.celsius for noise in noises if noise.celsius is not None), default=None),
         containers=max((noise.containers for noise in noises if noise.containers is not None), default=None),
     )
+
+
+def _share(seconds: Sequence[float | None], of: Sequence[float]) -> Share | None:
+    known = [(part, whole) for part, whole in zip(seconds, of, strict=True) if part is not None]
+    if not known:
+        return None
+    overall = math.fsum(part for part, _ in known) / math.fsum(whole for _, whole in known)
+    return Share(overall=overall, highest=max(part / whole for part, whole in known))
 
 
 def _noise_of(record: BlockRecord, cpus: int) -> NoiseOfBlock:
@@ -148,7 +160,7 @@ def irregularities(run: Run, records: Records, blocks: Sequence[Block]) -> Itera
         text = f"{len(missing)} of {len(blocks)} planned blocks were not executed."
         yield Irregularity(kind=Oddity.MISSING_BLOCKS, subject="", text=text, blocks=missing)
     if invalid:
-        text = f"{_blocks(invalid)} disturbed whenever measured, and left out; the ledger says by what."
+        text = f"{_blocks(invalid)} disturbed whenever measured, and left out; the noise ledger says by what."
         yield Irregularity(kind=Oddity.INVALID_BLOCKS, subject="", text=text, blocks=invalid)
     if records.repeated:
         text = f"{_blocks(records.repeated)} recorded more than once; the last record counts."

@@ -1,6 +1,6 @@
 """The room of Jinja: one self-contained page per run.  No network, no JavaScript, no fonts of its own.
 
-Whatever a run contains is text to the page: autoescape is on everywhere, and only what `charts` drew is markup.
+Whatever a run contains is text to the page: autoescape is on everywhere, and only what we drew ourselves is markup.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import jinja2
 from markupsafe import Markup, escape
 
 from harness.errors import HostError
+from harness.gauge import LEAST_BLOCKS, TOLERANCE
+from harness.journal import ATTEMPTS
 from harness.model import cpu_list
 from harness.planning import CONFIDENCE
 from harness.stats import Verdict
-from reports import charts, parity, prose, verdict
-from reports.findings import MARGIN, Comparison, Findings, Series, Speedup, Suite
+from reports import accounts, charts, marks, parity, prose, verdict, words
+from reports.evidence import Peak, Series
+from reports.findings import MARGIN, Comparison, Findings, Speedup, Suite
 
 PAGE = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -50,14 +53,16 @@ def render(findings: Findings) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "counted": prose.count,
+        "counted": words.count,
         "cpus": cpu_list,
-        "duration": prose.duration,
+        "duration": words.duration,
         "emphasised": _emphasised,
-        "plus_minus": prose.plus_minus,
+        "plus_minus": words.plus_minus,
         "prose": _unbroken,
-        "seconds": prose.seconds,
-        "size": prose.size,
+        "seconds": words.seconds,
+        "share": words.share,
+        "size": words.size,
+        "times": words.times,
     }
     environment.tests["known"] = lambda value: value is not None and not math.isnan(value)
     return environment.get_template("page.html").render(
@@ -66,23 +71,38 @@ def render(findings: Findings) -> str:
         plan=findings.run.plan,
         verdict=verdict.verdict(findings),
         reservations=verdict.reservations(findings),
-        glance=tuple(_glance(findings)),
+        glance=tuple(_glance(findings, findings.suites)),
         forest=_forest(findings),
         effects_sentence=prose.effects_sentence(findings),
-        outcomes_sentence=prose.outcomes_sentence(findings),
-        precision_sentences=prose.precision_sentences(findings),
+        floors_sentence=prose.floors_sentence(findings),
+        alarms=[(alarms, prose.alarms_sentence(alarms)) for alarms in findings.false_alarms],
+        outcomes_sentence=accounts.outcomes_sentence(findings),
+        precision_sentences=accounts.precision_sentences(findings),
+        values_sentence=accounts.values_sentence(findings),
+        noise_sentence=accounts.noise_sentence(findings),
+        noise_facts=tuple(accounts.noise_facts(findings)),
+        noise_chart=_noise(findings),
+        rules=accounts.RULES,
         parity_sentences=[prose.parity_sentence(pair) for pair in findings.parity],
-        speedups=tuple(_scalings(findings, findings.speedups, "speedup")),
+        memory_sentence=prose.memory_sentence(findings),
+        memory_glance=tuple(_glance(findings, findings.memory_suites)),
+        memories=tuple(_memories(findings)),
+        completions=tuple(_scalings(findings, findings.speedups, "speedup")),
         capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
         groups=_groups(findings),
         strips=_strips(findings),
         medians=[_Medians(series, *_scaled(series.medians)) for series in findings.series],
         times_of={(series.case.id, series.build): series for series in findings.series},
         facts=tuple(_facts(findings)),
-        marker=lambda build: Markup(charts.marker(findings.run.plan.builds, build)),
+        marker=lambda build: Markup(marks.marker(findings.run.plan.builds, build)),
         interval=_interval,
         glanced=prose.finding,
-        interval_of=prose.ends,
+        here_now=prose.HERE_NOW,
+        least_blocks=LEAST_BLOCKS,
+        tolerance=TOLERANCE,
+        attempts=ATTEMPTS,
+        interval_of=words.ends,
+        verdict_on=words.verdict_on,
         signs=_SIGNS,
         confidence=CONFIDENCE,
         margin=MARGIN,
@@ -134,13 +154,13 @@ class _Glance:
     rows: tuple[tuple[str | None, tuple[Suite | None, ...]], ...]
 
 
-def _glance(findings: Findings) -> Iterator[_Glance]:
+def _glance(findings: Findings, every: Sequence[Suite]) -> Iterator[_Glance]:
     for cpus in findings.cpu_sets:
         for build in findings.contenders:
-            suites = [s for s in findings.suites if (s.build, s.cpus) == (build, cpus)]
-            threads = tuple(sorted({s.threads for s in suites}))
-            categories = dict.fromkeys(s.category for s in suites if s.category is not None)
-            rows = [(c, tuple(findings.suite(build, cpus, t, c) for t in threads)) for c in (*categories, None)]
+            suites = {(s.threads, s.category): s for s in every if (s.build, s.cpus) == (build, cpus)}
+            threads = tuple(sorted({threads for threads, _ in suites}))
+            categories = dict.fromkeys(category for _, category in suites if category is not None)
+            rows = [(c, tuple(suites.get((t, c)) for t in threads)) for c in (*categories, None)]
             if suites:
                 # With one category "all" would say the same again.
                 yield _Glance(build, cpus, threads, tuple(rows if len(categories) > 1 else rows[:-1]))
@@ -166,11 +186,33 @@ def _scalings(findings: Findings, speedups: Sequence[Speedup], key: str) -> Iter
     families: defaultdict[tuple[str, tuple[int, ...], str | None], list[Speedup]] = defaultdict(list)
     for speedup in speedups:
         families[speedup.case.workload, speedup.case.cpus, speedup.case.strategy].append(speedup)
-    top = max((max(s.effect.ratio, s.effect.high) for s in speedups if s.effect), default=1.0)
+    top = max((max(s.answer.ratio, s.answer.high) for s in speedups if s.answer), default=1.0)
     for number, ((workload, cpus, _), members) in enumerate(families.items(), start=1):
         sentence = prose.speedup_sentence(members)
         chart = charts.speedup(members, findings.run.plan.builds, top=top, key=f"{key}-{number}", description=sentence)
         yield _Scaling(workload, cpus, Markup(chart), sentence, tuple(members))
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """One build against the baseline in one case: the peaks of processes, and beside them those of containers."""
+
+    comparison: Comparison
+    process: tuple[Peak | None, Peak | None]
+    """Of the baseline and of the build."""
+    container: Comparison | None
+
+
+def _memories(findings: Findings) -> Iterator[_Memory]:
+    peaks = {(peak.case.id, peak.build): peak for peak in findings.peaks}
+    containers = {(one.case.id, one.build): one for one in findings.container_memories}
+    for one in findings.memories:
+        both = peaks.get((one.case.id, one.baseline)), peaks.get((one.case.id, one.build))
+        yield _Memory(one, both, containers.get((one.case.id, one.build)))
+
+
+def _noise(findings: Findings) -> Markup:
+    return Markup(charts.noise(findings.ledger.blocks, description=accounts.noise_sentence(findings)))
 
 
 def _groups(findings: Findings) -> dict[str, list[Comparison]]:
@@ -219,9 +261,7 @@ def _strips(findings: Findings) -> _Strips:
         rows=tuple(
             _Strip(
                 comparison=comparison,
-                dots=Markup(
-                    charts.sparkline(effect.logs, comparison.blocks, centre=effect.log, last=last, reach=reach)
-                ),
+                dots=Markup(marks.sparkline(effect.logs, comparison.blocks, centre=effect.log, last=last, reach=reach)),
                 lowest=math.exp(min(effect.logs)),
                 median=math.exp(statistics.median(effect.logs)),
                 highest=math.exp(max(effect.logs)),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.model import Case, cpu_list
 from harness.planning import CONFIDENCE
-from harness.stats import Effect
-from reports import prose, verdict
+from reports import accounts, plain, prose, verdict
 from reports.findings import MARGIN, Comparison, Findings, Speedup, case_name
+from reports.words import times, verdict_on
 
 SCHEMA = 1
 """Version of what `data` returns.  History: 1, the first (0.1.0)."""
@@ -25,53 +24,82 @@ def text(findings: Findings) -> str:
     if reservations := verdict.reservations(findings):
         paragraphs.insert(0, "\n".join(_wrapped(f"! {reservation}", "  ") for reservation in reservations))
     if findings.comparisons:
-        paragraphs.append(_table(findings))
-    elif findings.speedups:
-        paragraphs.append(_speedups("Speedup against the fewest threads:", findings, findings.speedups))
+        title = f"Time relative to {findings.baseline}, below 1 is faster:"
+        paragraphs.append(_comparisons(title, findings, findings.comparisons))
+    if findings.speedups:
+        title = "Time to completion: how many times as fast as on the fewest threads:"
+        paragraphs.append(_speedups(title, "speedup", findings, findings.speedups))
     if findings.capacities:
-        paragraphs.append(_speedups("Capacity: work done, against the fewest threads:", findings, findings.capacities))
-    if precision := prose.precision_sentences(findings):
-        paragraphs.append("\n".join(_wrapped(sentence, "  ") for sentence in precision))
-    whole = "\n\n".join([*paragraphs, _wrapped(prose.outcomes_sentence(findings))])
+        title = "Capacity: how many times as much work gets done as on the fewest threads:"
+        paragraphs.append(_speedups(title, "capacity", findings, findings.capacities))
+    if findings.memories:
+        title = f"Peak memory of a process relative to {findings.baseline}, below 1 is less:"
+        paragraphs.append(_comparisons(title, findings, findings.memories))
+    paragraphs += ["\n".join(_wrapped(sentence, "  ") for sentence in group) for group in _sentences(findings) if group]
     return "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in whole
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for letter in "\n\n".join(paragraphs)
     )
 
 
+def _sentences(findings: Findings) -> Iterator[Sequence[str]]:
+    """What stands below the tables, paragraph by paragraph."""
+    yield accounts.precision_sentences(findings)
+    yield [accounts.noise_sentence(findings)] if findings.ledger.invalid else []
+    yield [floors] if (floors := prose.floors_sentence(findings)) else []
+    yield [accounts.outcomes_sentence(findings)]
+
+
 def _wrapped(sentence: str, indent: str = "") -> str:
-    return textwrap.fill(sentence, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    whole = sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.fill(whole, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\N{NO-BREAK SPACE}%", " %")
 
 
-def _table(findings: Findings) -> str:
+def _comparisons(title: str, findings: Findings, comparisons: Sequence[Comparison]) -> str:
     several_sets, several = len(findings.cpu_sets) > 1, len(findings.contenders) > 1
     header = ["case", *(["build"] if several else []), "ratio", "interval", "verdict", "blocks"]
     rows = [
-        [case_name(c.case, with_cpus=several_sets), *([c.build] if several else []), *_figures(c)]
-        for c in findings.comparisons
+        [case_name(c.case, with_cpus=several_sets), *([c.build] if several else []), *_figures(c)] for c in comparisons
     ]
-    return f"Time relative to {findings.baseline}, below 1 is faster:\n" + _columns(header, rows)
+    return f"{title}\n" + _columns(header, rows)
 
 
 def _figures(comparison: Comparison) -> list[str]:
     blocks = f"{len(comparison.blocks)} of {comparison.planned}"
     if (judgement := comparison.judgement) is None:
         return ["", "", "no figure", blocks]
-    interval = "" if math.isnan(judgement.low) else f"{judgement.low:.3f} – {judgement.high:.3f}"
+    verdict_ = verdict_on(comparison.case.measure, judgement.verdict)
+    floor = ", below the noise floor" * comparison.is_below_floor
     confounded = ", confounded" * bool(comparison.confounders)
-    return [f"{judgement.effect.ratio:.3f}", interval, f"{judgement.verdict}{confounded}", blocks]
+    interval = _ends(judgement.low, judgement.high)
+    return [f"{judgement.effect.ratio:.3f}", interval, f"{verdict_}{floor}{confounded}", blocks]
 
 
-def _speedups(title: str, findings: Findings, speedups: Sequence[Speedup]) -> str:
+def _speedups(title: str, name: str, findings: Findings, speedups: Sequence[Speedup]) -> str:
+    gauged = any(s.gauged for s in speedups)
     rows = [
-        [case_name(s.case, with_cpus=len(findings.cpu_sets) > 1), s.build, f"{s.effect.ratio:.3f}", _ends(s.effect)]
+        [
+            case_name(s.case, with_cpus=len(findings.cpu_sets) > 1),
+            s.build,
+            *_gain(s),
+            *([f"{prose.turns(s)} turns"] if gauged else []),
+        ]
         for s in speedups
-        if s.effect
+        if s.effect or s.turns
     ]
-    return f"{title}\n" + _columns(["case", "build", "speedup", "interval"], rows)
+    return f"{title}\n" + _columns(["case", "build", name, "interval", *(["undisturbed"] if gauged else [])], rows)
 
 
-def _ends(effect: Effect) -> str:
-    return "" if math.isnan(effect.low) else f"{effect.low:.3f} – {effect.high:.3f}"
+def _gain(speedup: Speedup) -> list[str]:
+    if answer := speedup.answer:
+        return [f"{answer.ratio:.3f}", _ends(answer.low, answer.high)]
+    raw = f"measured {times(speedup.effect.ratio)}, disturbed" if speedup.effect else ""
+    return ["undecided", raw]
+
+
+def _ends(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{low:.3f} – {high:.3f}"
 
 
 def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -81,13 +109,7 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def data(findings: Findings) -> dict[str, Any]:
-    """What the page says, as plain data for JSON.
-
-    Ratios are times relative to the baseline, speedups are times relative to more threads; intervals of comparisons
-    are corrected for the number of comparisons.  They hold at `confidence` and are computed at `level`; `half_width`
-    is that of the interval before that correction, which `target` is about.  Seconds are per loop.  What is unknown is
-    None.
-    """
+    """What the page says, as plain data for JSON; docs/formats.md explains it."""
     run, coverage = findings.run, findings.coverage
     medians = {(series.case.id, series.build): series.median for series in findings.series}
     return {
@@ -104,92 +126,26 @@ def data(findings: Findings) -> dict[str, Any]:
         "verdict": [str(statement) for statement in verdict.verdict(findings)],
         "reservations": list(verdict.reservations(findings)),
         "comparisons": [
-            {
-                **_case(comparison.case),
-                "build": comparison.build,
-                "seconds": medians.get((comparison.case.id, comparison.build)),
-                "baseline_seconds": medians.get((comparison.case.id, comparison.baseline)),
-                "ratio": judgement.effect.ratio if (judgement := comparison.judgement) else None,
-                "low": _known(judgement.low) if judgement else None,
-                "high": _known(judgement.high) if judgement else None,
-                "half_width": _known(judgement.effect.half_width) if judgement else None,
-                "verdict": judgement.verdict.value if judgement else None,
-                "detectable": _known(judgement.mde) if judgement else None,
-                "blocks": len(comparison.blocks),
-                "planned_blocks": comparison.planned,
-                "confounders": list(comparison.confounders),
+            plain.comparison(one)
+            | {
+                "seconds": medians.get((one.case.id, one.build)),
+                "baseline_seconds": medians.get((one.case.id, one.baseline)),
             }
-            for comparison in findings.comparisons
+            for one in findings.comparisons
         ],
-        "suites": [
-            {
-                "build": suite.build,
-                "category": suite.category,
-                "threads": suite.threads,
-                "cpus": cpu_list(suite.cpus),
-                "workloads": len(suite.cases),
-                "verdict": suite.judgement.verdict.value,
-                **_effect(suite.judgement.effect, "ratio"),
-            }
-            for suite in findings.suites
-        ],
-        "speedups": [
-            {
-                **_case(speedup.case),
-                "build": speedup.build,
-                "from_threads": speedup.base.threads,
-                **_effect(speedup.effect, "speedup"),
-            }
-            for speedup in findings.speedups
-        ],
-        "capacities": [
-            {
-                **_case(capacity.case),
-                "build": capacity.build,
-                "from_threads": capacity.base.threads,
-                **_effect(capacity.effect, "capacity"),
-            }
-            for capacity in findings.capacities
-        ],
-        "precisions": [
-            {
-                "workload": precision.workload,
-                "measure": precision.measure.value,
-                "cpus": cpu_list(precision.cpus),
-                "blocks": precision.blocks,
-                "half_width": precision.half_width,
-                "reason": precision.reason.value,
-                "needed_blocks": precision.needed,
-                "needed_seconds": precision.seconds,
-            }
-            for precision in findings.precisions
-        ],
-        "parity": [
-            {
-                "build": pair.build,
-                "baseline": pair.baseline,
-                "compared": pair.compared,
-                "confounded_by": [
-                    {"what": difference.what, "baseline": difference.baseline, "build": difference.build}
-                    for difference in pair.differences
-                ],
-            }
-            for pair in findings.parity
-        ],
-        "failures": [
-            {
-                "case": failure.case,
-                "build": failure.build,
-                "reason": failure.reason.value,
-                "message": failure.message,
-                "blocks": list(failure.blocks),
-            }
-            for failure in findings.failures
-        ],
-        "irregularities": [
-            {"kind": one.kind.value, "subject": one.subject, "text": one.text, "blocks": list(one.blocks)}
-            for one in findings.irregularities
-        ],
+        "suites": [plain.suite(one) for one in findings.suites],
+        "speedups": [plain.completion(one) for one in findings.speedups],
+        "capacities": [plain.capacity(one) for one in findings.capacities],
+        "memories": _memories(findings),
+        "memory_suites": [plain.suite(one) for one in findings.memory_suites],
+        "peaks": [plain.peak(one) for one in findings.peaks],
+        "false_alarms": [plain.false_alarms(one) for one in findings.false_alarms],
+        "precisions": [plain.precision(one) for one in findings.precisions],
+        "values_per_worker": [plain.deepening(one) for one in findings.deepenings],
+        "noise": plain.ledger(findings.ledger),
+        "parity": [plain.parity(one) for one in findings.parity],
+        "failures": [plain.failure(one) for one in findings.failures],
+        "irregularities": [plain.irregularity(one) for one in findings.irregularities],
         "skipped": [{"case": skipped.case, "reason": skipped.reason} for skipped in run.plan.skipped],
         "samples": coverage.samples,
         "planned_samples": coverage.planned_samples,
@@ -198,22 +154,15 @@ def data(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _case(case: Case) -> dict[str, Any]:
-    return {
-        "case": case.id,
-        "workload": case.workload,
-        "strategy": case.strategy.value if case.strategy else None,
-        "threads": case.threads,
-        "cpus": cpu_list(case.cpus),
-    }
-
-
-def _effect(effect: Effect | None, name: str) -> dict[str, float | int | None]:
-    if effect is None:
-        return {name: None, "low": None, "high": None, "blocks": 0}
-    return {name: effect.ratio, "low": _known(effect.low), "high": _known(effect.high), "blocks": effect.n}
-
-
-def _known(value: float) -> float | None:
-    """JSON has no nan."""
-    return None if math.isnan(value) else value
+def _memories(findings: Findings) -> list[dict[str, Any]]:
+    """Comparisons of the peaks of processes with their bytes, and beside each that of the containers."""
+    peaks = {(peak.case.id, peak.build): peak for peak in findings.peaks}
+    containers = {(one.case.id, one.build): plain.judged(one) for one in findings.container_memories}
+    found = []
+    for one in findings.memories:
+        over, under = (peaks.get((one.case.id, build)) for build in (one.build, one.baseline))
+        process = {"bytes": over and over.process, "baseline_bytes": under and under.process}
+        container = {"bytes": over and over.container, "baseline_bytes": under and under.container}
+        beside = containers.get((one.case.id, one.build))
+        found.append(plain.comparison(one) | process | {"container": beside and beside | container})
+    return found

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from harness.stats import Judgement, Verdict
-from reports.findings import MARGIN, Findings, Oddity, Suite
-from reports.prose import change_of, confounded, count, gain, gain_intervals, hardware, interval, kind, listed
+from harness.model import Measure
+from harness.stats import Judgement, Verdict, judge
+from reports.evidence import Oddity
+from reports.findings import MARGIN, FalseAlarms, Findings, Speedup, Suite
+from reports.prose import (
+    HERE_NOW,
+    alarms_sentence,
+    confounded,
+    gain,
+    gain_intervals,
+    hardware,
+    kind,
+    turns,
+    turns_clause,
+)
+from reports.words import change_of, count, interval, listed, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +53,39 @@ def _verdict(findings: Findings) -> Iterator[Statement]:
         only = f"{findings.baseline} ({_kind_of(findings, findings.baseline)})"
         yield Statement(f"Only one build was measured, {only}, so nothing is compared")
     for cpus in findings.cpu_sets:
-        for build in findings.contenders:
-            yield from _contender(findings, build, cpus)
-        yield from _best_scaling(findings, cpus)
+        of_times = [statement for build in findings.contenders for statement in _contender(findings, build, cpus)]
+        yield from of_times
+        others = [
+            *_gains(findings, cpus, findings.speedups),
+            *_gains(findings, cpus, findings.capacities),
+            *(one for build in findings.contenders for one in _memory(findings, build, cpus, told=bool(of_times))),
+        ]
+        if others and not of_times:
+            others[0] = replace(others[0], claim=f"{hardware(findings, cpus)}, {_continued(others[0].claim)}")
+        yield from others
+        if findings.contenders and not (of_times or others):
+            yield Statement(f"{hardware(findings, cpus)}, no block has samples that can be compared")
+
+
+def _continued(claim: str) -> str:
+    """A claim behind a comma: the names of builds stay as they are."""
+    return claim[0].lower() + claim[1:] if claim.startswith(("On ", "No ", "The ", "It ", "In ")) else claim
 
 
 def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterator[Statement]:
     """One build against the baseline on one CPU set: on the fewest threads, then on the most."""
+    if not any((c.build, c.case.cpus) == (build, cpus) for c in findings.comparisons):
+        return
     here = hardware(findings, cpus)
     subject = f"{build} ({_kind_of(findings, build)})"
     against = f"{findings.baseline} ({_kind_of(findings, findings.baseline)})"
     suites = [s for s in findings.suites if (s.build, s.cpus, s.category) == (build, cpus, None)]
+    alarms = _alarms(findings, build, cpus, Measure.TIME)
     if not suites:
         yield Statement(f"{here}, no block has a sample of both {subject} and {against}, so nothing can be said")
-    elif any(pair.build == build and not pair.compared for pair in findings.parity):
-        yield _same_build(findings, build, cpus)
+    elif alarms:
+        both = f"{findings.baseline} and {build} are one and the same build ({_kind_of(findings, build)})"
+        yield _noise(findings, f"{here}, {both}, so every difference is noise", alarms)
     else:
         fewest, most = suites[0], suites[-1]
         yield _judged(fewest, f"{here}, ", subject, against)
@@ -64,11 +95,8 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
 
 def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement:
     effect = suite.judgement.effect
-    mean = f"geometric mean of {count(len(suite.cases), 'workload')}, " if len(suite.cases) > 1 else ""
     amount = change_of(effect)
-    evidence = f"{mean}{interval(effect)}"
-    if confounders := dict.fromkeys(what for comparison in suite.cases for what in comparison.confounders):
-        evidence += f", confounded by {listed(list(confounders))}"
+    evidence = f"{_mean(suite)}{interval(effect)}{_confounded(suite)}"
     runs = f"{subject} runs {_work(suite)}"
     match suite.judgement.verdict:
         case Verdict.FASTER | Verdict.SLOWER:
@@ -83,6 +111,15 @@ def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement
             assert_never(suite.judgement.verdict)
 
 
+def _mean(suite: Suite) -> str:
+    return f"geometric mean of {count(len(suite.cases), 'workload')}, " if len(suite.cases) > 1 else ""
+
+
+def _confounded(suite: Suite) -> str:
+    confounders = dict.fromkeys(what for comparison in suite.cases for what in comparison.confounders)
+    return f", confounded by {listed(list(confounders))}" if confounders else ""
+
+
 def _work(suite: Suite) -> str:
     """What a suite consists of, as the object of "runs"."""
     if len(suite.cases) == 1:
@@ -94,41 +131,106 @@ def _detectable(judgement: Judgement) -> str:
     """What an undecided comparison could have found, where that is known."""
     if math.isnan(judgement.mde):
         return ""
-    return f"; {count(judgement.effect.n, 'block')} can detect {judgement.mde * 100:.1f} % or more"
+    return f"; {count(judgement.effect.n, 'block')} can detect {share(judgement.mde)} or more"
 
 
-def _same_build(findings: Findings, build: str, cpus: tuple[int, ...]) -> Statement:
+# -- a build against itself --------------------------------------------------------------------------------------------
+
+
+def _alarms(findings: Findings, build: str, cpus: tuple[int, ...], measure: Measure) -> FalseAlarms | None:
+    wanted = (build, cpus, measure)
+    return next((a for a in findings.false_alarms if (a.build, a.cpus, a.measure) == wanted), None)
+
+
+def _noise(findings: Findings, claim: str, alarms: FalseAlarms) -> Statement:
     """An A/A comparison: the truth is known, so the verdict is about the machine."""
-    cases = [c for c in findings.comparisons if (c.build, c.case.cpus) == (build, cpus) and c.judgement]
-    false_alarms = sum(c.verdict in (Verdict.FASTER, Verdict.SLOWER) for c in cases)
-    widest = max(abs(c.judgement.effect.log) for c in cases if c.judgement)
-    both = f"{findings.baseline} and {build} are one and the same build ({_kind_of(findings, build)})"
-    called = f"{false_alarms} of {count(len(cases), 'case')} called different, where none should be"
-    return Statement(
-        f"{hardware(findings, cpus)}, {both}, so every difference is noise",
-        f"{called}; the largest difference is {math.expm1(widest) * 100:.1f} %",
-        "noise",
-    )
+    ids = {case.case.id for case in alarms.cases}
+    compared = [c for c in (*findings.comparisons, *findings.memories) if c.build == alarms.build and c.case.id in ids]
+    called = sum(c.is_different for c in compared)
+    cases = f"{called} of {count(len(compared), 'case')} {'is' if called == 1 else 'are'} called different"
+    largest = share(max(case.noise for case in alarms.cases))
+    corrected = f"with all blocks, and corrected for the number of cases, {cases}, where none should be"
+    return Statement(claim, f"{alarms_sentence(alarms)}; {corrected}; the largest difference is {largest}", "noise")
 
 
-def _best_scaling(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Statement]:
+# -- threads and memory ------------------------------------------------------------------------------------------------
+
+
+def _gains(findings: Findings, cpus: tuple[int, ...], speedups: Sequence[Speedup]) -> Iterator[Statement]:
     """The workload that gains most from threads beyond what the baseline, as the control, gains from them."""
-    gains = [(s, s.effect) for s in findings.speedups if s.case.cpus == cpus and s.effect is not None]
-    if gains:
-        contenders = [gain for gain in gains if gain[0].build != findings.baseline]
-        control = {s.case.id: e.log for s, e in gains if s.build == findings.baseline} if contenders else {}
-        best, _ = max(contenders or gains, key=lambda gain: gain[1].log - control.get(gain[0].case.id, 0.0))
-        peers = sorted(((s, e) for s, e in gains if s.case == best.case), key=lambda gain: -gain[1].ratio)
-        where = f" ({count(len(cpus), 'CPU')})" if len(findings.cpu_sets) > 1 else ""
-        there = f"on {best.case.threads} threads instead of {best.base.threads}{where}, {best.case.workload} is"
-        predicates = [gain(s, e) for s, e in peers]
-        sure = gain_intervals([e for _, e in peers])
-        if any(effect.low > 1 for _, effect in peers):
-            workloads = count(len({s.case.workload for s, _ in gains}), "workload")
-            claim = f"{there[0].upper()}{there[1:]} {listed(predicates)}"
-            yield Statement(claim, f"the largest gain of {workloads}, {sure}", predicates[0].partition(" on ")[0])
-        else:
-            yield Statement("No workload is known to gain from threads", f"{there} {listed(predicates)}, {sure}")
+    measured = [s for s in speedups if s.case.cpus == cpus and (s.effect or s.turns)]
+    decided = [(s, s.answer) for s in measured if s.answer]
+    where = f" ({count(len(cpus), 'CPU')})" if len(findings.cpu_sets) > 1 else ""
+    if not decided:
+        if measured:
+            yield _undecided(measured, where)
+        return
+    contenders = [pair for pair in decided if pair[0].build != findings.baseline]
+    control = {s.case.id: e.log for s, e in decided if s.build == findings.baseline} if contenders else {}
+    best, _ = max(contenders or decided, key=lambda pair: pair[1].log - control.get(pair[0].case.id, 0.0))
+    peers = sorted((s for s in measured if s.case == best.case), key=lambda s: -s.answer.ratio if s.answer else 0.0)
+    if best.case.measure is Measure.CAPACITY:
+        question, work = "capacity", f"the work done on {best.case.workload}"
+    else:
+        question, work = "time to completion", best.case.workload
+    predicates = [gain(s) for s in peers]
+    claim = f"On {best.case.threads} threads instead of {best.base.threads}{where}, {work} is {listed(predicates)}"
+    of = {s.case.workload for s, _ in decided}
+    others = len({s.case.workload for s in measured} - of)
+    more = f"; {count(others, 'workload')} more {'is' if others == 1 else 'are'} {HERE_NOW}" if others else ""
+    sure = f"{gain_intervals(peers)}{turns_clause(peers)}{more}"
+    # The best of several looks better than it is: all are judged together.
+    together = zip(decided, judge([e for _, e in decided], margin=MARGIN, confidence=findings.level), strict=True)
+    if any(judgement.low > 1 for (s, _), judgement in together if s.case == best.case):
+        largest = f"the largest gain of {count(len(of), 'workload')}, " if len(of) > 1 else ""
+        yield Statement(claim, f"{question}, {largest}{sure}", predicates[0].partition(" on ")[0])
+    else:
+        none = f"No workload is known to gain from threads in {question}"
+        yield Statement(none, f"{_continued(claim)}, {sure}")
+
+
+def _undecided(measured: Sequence[Speedup], where: str) -> Statement:
+    """No time to completion on more threads is an answer."""
+    best = max(measured, key=lambda s: s.undisturbed / s.turns)
+    quietest = f"{best.case.workload} on {best.build} {turns(best)}"
+    few = f"too few turns were undisturbed, at best of {quietest}; during the others a CPU was slow"
+    return Statement(f"The time to completion on more threads{where} is {HERE_NOW}", few, HERE_NOW)
+
+
+def _memory(findings: Findings, build: str, cpus: tuple[int, ...], *, told: bool) -> Iterator[Statement]:
+    """The peak memory of one build against the baseline's, on the fewest threads.
+
+    `told`: statements before have said what these builds are.
+    """
+    suites = [s for s in findings.memory_suites if (s.build, s.cpus, s.category) == (build, cpus, None)]
+    if alarms := _alarms(findings, build, cpus, Measure.MEMORY):
+        yield _noise(findings, f"In memory {build} differs from {findings.baseline} by noise only", alarms)
+    elif suites:
+        names = (build, findings.baseline)
+        subject, against = names if told else (f"{name} ({_kind_of(findings, name)})" for name in names)
+        yield _takes(suites[0], subject, against + f" on {count(suites[0].threads, 'thread')}" * (len(suites) > 1))
+
+
+def _takes(suite: Suite, subject: str, against: str) -> Statement:
+    effect = suite.judgement.effect
+    amount = change_of(effect, Measure.MEMORY)
+    sure = interval(effect, Measure.MEMORY)
+    evidence = f"{_mean(suite)}peak resident set of a process, {sure}{_confounded(suite)}"
+    match suite.judgement.verdict:
+        case Verdict.FASTER | Verdict.SLOWER:
+            than = "as" if amount.endswith("as much") else "than"
+            return Statement(f"{subject} takes {amount} memory {than} {against}", evidence, amount)
+        case Verdict.SAME:
+            within = f"to within {MARGIN * 100:.0f} %"
+            return Statement(f"{subject} takes as much memory as {against}, {within}", evidence, "as much memory as")
+        case Verdict.UNDECIDED:
+            claim = f"It is undecided whether {subject} takes more or less memory than {against}"
+            return Statement(claim, f"measured {amount}, {evidence}{_detectable(suite.judgement)}", "undecided")
+        case _:
+            assert_never(suite.judgement.verdict)
+
+
+# -- reservations ------------------------------------------------------------------------------------------------------
 
 
 def reservations(findings: Findings) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
-from harness.journal import Reason
+from harness.journal import Depth, Reason
+from harness.model import Measure
 from reports import page as report
 from reports.analysis import analyse
 from tests import made_up
@@ -70,15 +71,33 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clang = msgspec.structs.replace(made_up.build("3.14t", release="3.14.0"), compiler=f"clang 19 {HOSTILE}")
     workloads = (*made_up.WORKLOADS, made_up.workload(f"pure_python/{HOSTILE}", threaded=True))
     run = made_up.run(
-        (*made_up.PAIR, clang), workloads=workloads, threads=(1, 2, 4), cpus=(0, 1, 2, 3), warnings=("x" * 300, HOSTILE)
+        (*made_up.PAIR, clang),
+        workloads=workloads,
+        threads=(1, 2, 4),
+        cpus=(0, 1, 2, 3),
+        warnings=("x" * 300, HOSTILE),
+        measures=tuple(Measure),
+        gauged=True,
+        noise_floor=0.05,
     )
     run = msgspec.structs.replace(run, command=f"./inv bench --workloads {'a-very-long-name,' * 30}")
     failures = [
         made_up.failure(run, "numpy/inverse", "3.13t", Reason.GIL_ENABLED, message="y" * 300, output="z" * 3000),
         made_up.failure(run, "mixed/hybrid", "3.14t", Reason.KILLED, threads=4, message=HOSTILE, output=HOSTILE),
     ]
-    journal = made_up.journal(run, noise=0.1, failures=failures, blocks=range(50), complete=False)
-    return report.write(tmp_path_factory.mktemp("run"), analyse(run, journal))
+    depth = Depth(
+        cases=run.plan.blocks[0].group, values=32, within=0.01, between=0.001, block_seconds=0.8, value_seconds=0.1
+    )
+    journal = made_up.journal(
+        run,
+        noise=0.1,
+        failures=failures,
+        blocks=range(140),
+        complete=False,
+        slow=0.95,
+        happened=made_up.disturbed(3, 8, times=3),
+    )
+    return report.write(tmp_path_factory.mktemp("run"), analyse(run, (*journal, depth)))
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -165,18 +184,25 @@ def test_without_javascript_everything_is_there(chromium: Browser, path: Path) -
     page = _open(chromium, path, javascript=False)
 
     assert "runs single-threaded code" in page.inner_text("h1")
-    assert page.locator("figure svg[role=img]").count() == 6
-    page.get_by_text("All speedups as a table").click()
-    assert page.get_by_role("region", name="All speedups").is_visible()
+    assert page.locator("figure svg[role=img]").count() == 1 + 5 + 5 + 1
+    page.get_by_text("Times to completion as a table").click()
+    assert page.get_by_role("region", name="Times to completion").is_visible()
+    page.get_by_text("Every invalid measurement").click()
+    assert page.get_by_role("region", name="Every invalid measurement").is_visible()
 
 
 def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser, path: Path) -> None:
     page = _open(chromium, path)
 
-    charts = page.get_by_role("img", name="Speedup against threads")
-    assert charts.count() == 5
+    assert page.get_by_role("img", name="Speedup against threads, time to completion").count() == 5
+    assert page.get_by_role("img", name="Capacity against threads").count() == 5
+    assert page.get_by_role("img", name="What else took CPU time").count() == 1
     assert page.get_by_role("img", name="Effects with their intervals").count() == 1
-    expect(page.locator("#speedup-1-desc")).to_have_text(re.compile(r"On 4 threads instead of 1: .* as fast on 3\.13t"))
+    undecided = re.compile(r"On 4 threads instead of 1: .*undecided for 3\.13t on this host now")
+    expect(page.locator("#speedup-1-desc")).to_have_text(undecided)
+    expect(page.locator("#capacity-1-desc")).to_have_text(
+        re.compile(r"On 4 threads instead of 1: .* as much on 3\.13t")
+    )
 
 
 def test_everything_that_scrolls_sideways_can_be_reached_with_the_keyboard(chromium: Browser, path: Path) -> None:

@@ -13,7 +13,8 @@ from harness.model import Case, Run
 from harness.planning import blocks_to_reach, confidence_at_looks
 from harness.stats import Judgement, Verdict
 from reports.analysis import analyse
-from reports.findings import Comparison, Findings, Oddity
+from reports.evidence import Oddity
+from reports.findings import Comparison, Findings, Suite
 from tests import made_up
 
 LOOP = "pure_python/cpu_bound"
@@ -24,6 +25,10 @@ def _comparison(findings: Findings, workload: str, threads: int, build: str = "3
         c for c in findings.comparisons if (c.case.workload, c.case.threads, c.build) == (workload, threads, build)
     ]
     return found
+
+
+def _suite(findings: Findings, threads: int, category: str | None = None) -> Suite | None:
+    return next((s for s in findings.suites if (s.threads, s.category) == (threads, category)), None)
 
 
 def _oddities(findings: Findings) -> Counter[Oddity]:
@@ -92,14 +97,14 @@ def test_a_suite_is_the_geometric_mean_of_its_cases() -> None:
 
     findings = analyse(run, made_up.journal(run))
 
-    everything = findings.suite("3.13t", (0, 1), 1)
-    numpy = findings.suite("3.13t", (0, 1), 1, "numpy")
+    everything = _suite(findings, 1)
+    numpy = _suite(findings, 1, "numpy")
     assert everything is not None
     assert numpy is not None
     assert len(everything.cases) == 6
     assert everything.judgement.effect.ratio == pytest.approx(1.24 ** (4 / 6), rel=0.01)
     assert numpy.judgement.verdict is Verdict.SAME
-    assert findings.suite("3.13t", (0, 1), 2, "numpy") is None
+    assert _suite(findings, 2, "numpy") is None
 
 
 def test_every_build_is_compared_with_the_first_one_only() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from harness.model import Workload
-from reports import charts
+from harness.model import Measure, Workload
+from harness.stats import effect
+from reports import charts, marks
 from reports.analysis import analyse
 from reports.findings import Findings
 from tests import made_up
@@ -61,6 +63,78 @@ def test_a_speedup_chart_has_the_ideal_line_and_both_builds() -> None:
     assert "#0072B2" in svg
     assert "#D55E00" in svg
     assert {"1", "2", "threads", "speedup", "1.93×", "1.00×"} <= set(_texts(svg))
+
+
+def _gauged(slow: float) -> Findings:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], gauged=True)
+    return analyse(run, made_up.journal(run, slow=slow))
+
+
+def _speedup(findings: Findings) -> str:
+    return charts.speedup(findings.speedups, findings.run.plan.builds, top=2.0, key="one", description="What to see.")
+
+
+def test_what_is_undecided_is_pale_hollow_and_without_a_number() -> None:
+    decided, undecided = _speedup(_gauged(0.5)), _speedup(_gauged(0.97))
+
+    assert "1.92×" in _texts(decided)
+    assert not [text for text in _texts(undecided) if "×" in text]
+    assert 'fill="var(--paper, white)"' in undecided
+    assert 'fill="var(--paper, white)"' not in decided
+    assert undecided.count('opacity="0.7"') == 4  # a mark and an interval of each build
+    assert 'opacity="0.7"' not in decided
+
+
+def test_what_is_undecided_does_not_stretch_the_axis() -> None:
+    findings = _gauged(0.97)
+    wild = replace(findings.speedups[1], effect=effect([math.log(90.0), math.log(70.0)]))
+
+    svg = _speedup(replace(findings, speedups=(findings.speedups[0], wild)))
+
+    assert not [text for text in _texts(svg) if text.replace(".", "").isdigit() and float(text) > 2.5]
+
+
+def test_capacity_is_named_apart_from_time_to_completion() -> None:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], measures=(Measure.TIME, Measure.CAPACITY))
+    findings = analyse(run, made_up.journal(run))
+    builds = findings.run.plan.builds
+
+    svg = charts.speedup(findings.capacities, builds, top=2.0, key="one", description="What to see.")
+
+    assert {"capacity", "Capacity against threads"} <= {*_texts(svg), *_titles(svg)}
+    assert {"speedup", "Speedup against threads, time to completion"} <= {
+        *_texts(_speedup(findings)),
+        *_titles(_speedup(findings)),
+    }
+
+
+def _titles(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+
+
+def _noise(blocks: int, happened: made_up.Beside) -> str:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], threads=(1,), blocks=blocks, values=2)
+    return charts.noise(analyse(run, made_up.journal(run, happened=happened)).ledger.blocks, description="What to see.")
+
+
+def test_the_chart_of_noise_marks_every_invalid_measurement() -> None:
+    svg = _noise(20, made_up.disturbed(3, 8))
+
+    assert _texts(svg).count("×") == 2
+    assert "20%" in _texts(svg)
+    assert _titles(svg) == ["What else took CPU time"]
+
+
+def test_the_chart_of_noise_has_few_bars_however_many_blocks_there_are() -> None:
+    few, many = (_noise(blocks, made_up.disturbed(3)) for blocks in (150, 1500))
+
+    assert _texts(many).count("×") == 1
+    assert len(many) < 1.1 * len(few)
+
+
+def test_nothing_readable_is_no_chart_of_noise() -> None:
+    assert _noise(20, lambda block, attempt: (None, ())) == ""
+    assert charts.noise((), description="") == ""
 
 
 def test_a_chart_has_a_name_and_a_description_for_those_who_do_not_see_it() -> None:
@@ -116,12 +190,12 @@ def test_one_block_is_a_mark_without_interval() -> None:
 def test_every_build_has_its_own_sign() -> None:
     builds = ["a", "b", "c", "d", "e"]
 
-    assert len({charts.marker(builds, build) for build in builds}) == 5
+    assert len({marks.marker(builds, build) for build in builds}) == 5
 
 
 @pytest.mark.parametrize(("log", "y"), [(0.0, 13.0), (0.1, 4.0), (-0.1, 22.0), (math.inf, 4.0)])
 def test_a_sparkline_puts_a_block_at_its_height_and_outliers_at_the_edge(log: float, y: float) -> None:
-    root = ElementTree.fromstring(charts.sparkline([log], [0], centre=0.0, last=10, reach=0.1))
+    root = ElementTree.fromstring(marks.sparkline([log], [0], centre=0.0, last=10, reach=0.1))
 
     (dot,) = root.iter("circle")
     assert float(dot.get("cy") or "nan") == y

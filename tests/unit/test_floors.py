@@ -48,6 +48,13 @@ FLOORS = {
     },
     4: {"runs", "session", "workshop"},
 }
+REPORTS = {
+    1: {"evidence", "marks", "words"},
+    2: {"findings"},
+    3: {"accounts", "charts", "parity", "prose", "records"},
+    4: {"effects", "measured", "plain", "verdict"},
+    5: {"analysis", "page", "summary"},
+}
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("builds", "specs"),
@@ -112,8 +119,8 @@ def _rooms() -> list[tuple[str, Path]]:
     return [*rooms, ("tasks", ROOT / "tasks.py")]
 
 
-def _floor(room: str) -> int:
-    (floor,) = [floor for floor, rooms in FLOORS.items() if room in rooms]
+def _floor(room: str, floors: dict[int, set[str]] = FLOORS) -> int:
+    (floor,) = [floor for floor, rooms in floors.items() if room in rooms]
     return floor
 
 
@@ -125,6 +132,7 @@ def test_a_room_imports_from_lower_floors_only(name: str, path: Path) -> None:
         other = rest.partition(".")[0]
         if other_wing == "reports":
             assert wing == "reports" or room == "runs", f"{name} imports {imported}"
+            assert wing != "reports" or _floor(other, REPORTS) < _floor(room, REPORTS), f"{name} imports {imported}"
         if other_wing == "harness" and other and other != "__version__":
             if wing == "reports":
                 assert _floor(other) == 1 or other == "store", f"{name} imports {imported}"

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from harness import store
-from harness.journal import JournalLine, Reason, Settled, Stop
-from harness.model import Run, Skipped
-from reports import page
+from harness.journal import Depth, Disturbance, JournalLine, Noise, Reason, Settled, Stop
+from harness.model import Block, BuildFacts, Measure, Run, Skipped
+from reports import page, summary, words
 from reports.analysis import analyse
 from tests import made_up
 
+EVERYTHING = (Measure.TIME, Measure.CAPACITY, Measure.MEMORY)
+THREADED = made_up.WORKLOADS[:2]
 HOSTILE = "</pre></script><script>alert('x')</script><img src=x onerror=alert(1)>&\"{{ 7 * 7 }}{% raw %}"
 
 
@@ -24,6 +26,7 @@ class _Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
+        self.html = html
         self.text = ""
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str, str]] = []
@@ -35,6 +38,11 @@ class _Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data.replace("\xa0", " ")
+
+    def section(self, name: str) -> str:
+        """Text of a section, on one line."""
+        start = self.html.index(f'<section id="{name}"')
+        return " ".join(_Page(self.html[start : self.html.index("</section>", start)]).text.split())
 
 
 def _render(run: Run, journal: tuple[JournalLine, ...] | None = None) -> _Page:
@@ -164,9 +172,10 @@ def test_tables_have_real_headers_and_ids_are_unique() -> None:
 
 
 def test_the_same_findings_give_the_same_bytes() -> None:
-    run = made_up.run()
+    run = made_up.run(workloads=THREADED, measures=EVERYTHING, gauged=True, noise_floor=0.004)
+    journal = made_up.journal(run, slow=0.9, happened=made_up.disturbed(3, times=3))
 
-    assert page.render(analyse(run, made_up.journal(run))) == page.render(analyse(run, made_up.journal(run)))
+    assert page.render(analyse(run, journal)) == page.render(analyse(run, journal))
 
 
 @pytest.mark.parametrize(
@@ -226,3 +235,186 @@ def test_a_page_says_what_is_short_of_its_target_and_at_which_level_it_computes(
     assert "intervals of ±5 %, within 4 min" in text
     assert "computed at" not in fixed
     assert "target" not in fixed
+
+
+# -- threads, memory and noise -----------------------------------------------------------------------------------------
+
+
+def test_the_two_questions_about_threads_are_named_apart() -> None:
+    run = made_up.run(workloads=THREADED, measures=EVERYTHING, gauged=True)
+    findings = analyse(run, made_up.journal(run, slow=0.5))
+
+    threads = _Page(page.render(findings)).section("threads")
+
+    completion, capacity = threads.split("Capacity: how much work gets done meanwhile?")
+    assert completion.startswith("Threads Time to completion: when is the job done?")
+    assert "undisturbed turns" in completion
+    for speedup in findings.speedups:
+        assert f"{speedup.undisturbed} of 96" in completion
+    assert "as fast" not in capacity
+    assert "undecided" not in capacity
+    assert "undisturbed" not in capacity
+
+
+def test_what_is_undecided_is_no_figure() -> None:
+    run = made_up.run(workloads=THREADED[:1], gauged=True)
+    findings = analyse(run, made_up.journal(run, slow=0.97))
+
+    found = _Page(page.render(findings))
+
+    assert "The time to completion on more threads is undecided on this host now." in " ".join(found.text.split())
+    for speedup in findings.speedups:
+        assert speedup.effect is not None
+        assert f"undecided on this host now: measured {words.times(speedup.effect.ratio)}, disturbed" in found.text
+        assert f"{speedup.effect.ratio:.3f}" not in found.section("threads")
+    assert "pale and hollow: undecided on this host now" in found.section("threads")
+    assert "pale and hollow" not in _render(made_up.run()).text
+
+
+def test_without_gauges_nothing_is_said_of_turns() -> None:
+    assert "undisturbed" not in _render(made_up.run()).section("threads")
+
+
+def test_memory_has_a_section_and_words_of_its_own() -> None:
+    run = made_up.run(workloads=THREADED, measures=EVERYTHING)
+    findings = analyse(run, made_up.journal(run))
+
+    found = _Page(page.render(findings))
+
+    memory = found.section("memory")
+    assert "Of 4 cases, 3.13t against 3.13: 4 more. All are 20 % more." in memory
+    for comparison, peak in zip(findings.memories, findings.peaks[1::2], strict=True):
+        assert comparison.judgement is not None
+        assert f"{comparison.judgement.effect.ratio:.3f}" in memory
+        assert f"{comparison.judgement.low:.3f} – {comparison.judgement.high:.3f} ▲ more" in memory
+        assert words.size(peak.process) in memory
+        assert words.size(peak.container or 0) in memory
+    assert "slower" not in memory
+    assert "faster" not in memory
+    assert "#memory" in [value for _, name, value in found.attributes if name == "href"]
+
+
+def test_without_memory_there_is_no_section_of_it() -> None:
+    found = _render(made_up.run())
+
+    assert 'id="memory"' not in found.html
+    assert "#memory" not in [value for _, name, value in found.attributes if name == "href"]
+
+
+def test_the_noise_ledger_tells_counts_rules_and_what_became_of_blocks() -> None:
+    run = made_up.run()
+    lost = made_up.disturbed(5, times=3, rule=Disturbance.CROWDED)
+
+    def happened(block: Block, attempt: int) -> tuple[Noise | None, tuple[Disturbance, ...]]:
+        found = lost(block, attempt)
+        return found if found[1] else made_up.disturbed(3)(block, attempt)
+
+    found = _render(run, made_up.journal(run, happened=happened))
+
+    noise = found.section("noise")
+    assert (
+        "4 of 51 measurements of blocks were invalid: CPU time stolen (1) and CPUs shared with other work (3). "
+        "1 block was measured again and is valid; 1 block was never valid and is left out."
+    ) in noise
+    assert "CPU time stolen the hypervisor took more than 5 % of the CPU time of its CPUs 1" in noise
+    assert "throttled a worker’s container was throttled –" in noise
+    assert "frequency not readable here temperature not readable here containers of others none" in noise
+    assert (
+        "3 pure_python/cpu_bound CPU time stolen 20.0 % 1.0 % measured again" not in noise
+    )  # block 3 is scraping/parse
+    assert "3 scraping/parse CPU time stolen 20.0 % 1.0 % measured again" in noise
+    assert "5 numpy/inverse CPUs shared with other work 20.0 % 1.0 % never valid" in noise
+    assert "One block was disturbed whenever measured" in found.text.split("runs single-threaded")[0]
+
+
+def test_a_quiet_run_has_the_rules_and_no_invalid_measurement() -> None:
+    noise = _render(made_up.run()).section("noise")
+
+    assert "None of 48 measurements of blocks broke a rule." in noise
+    assert "Every invalid measurement" not in noise
+    assert "× invalid" not in noise
+
+
+def test_noise_floors_stand_beside_their_cases() -> None:
+    run = made_up.run(workloads=THREADED, noise_floor=0.3)
+
+    with_floor, without = _render(run), _render(made_up.run(workloads=THREADED))
+
+    assert "undecided ‡" in with_floor.section("cases")
+    assert "30.0 %" in with_floor.section("cases")
+    assert "‡ below the noise floor: the interval excludes 1" in with_floor.section("cases")
+    assert "Below their floors, although the interval excludes 1, are pure_python/" in with_floor.section("noise")
+    assert "noise floor" not in without.section("cases")
+    assert "./inv aa compares a build with itself" in without.section("noise")
+
+
+def test_a_build_against_itself_shows_the_noise_of_every_case() -> None:
+    same = (made_up.build("3.13", image="sha256:1"), made_up.build("3.13#2", image="sha256:1"))
+    run = made_up.run(same, workloads=THREADED, measures=(Measure.TIME, Measure.MEMORY), blocks=16)
+    findings = analyse(run, made_up.journal(run))
+
+    noise = _Page(page.render(findings)).section("noise")
+
+    assert "3.13#2 is 3.13: what this host’s noise looks like Of 8 comparisons of 8 blocks each, " in noise
+    assert "3.13#2 is 3.13: what this host’s noise looks like in memory Of 8 comparisons of 8 blocks each, " in noise
+    for case in (case for alarms in findings.false_alarms for case in alarms.cases):
+        assert f"{case.case.workload} {case.case.threads} {words.share(case.noise)} 2 {case.called}" in noise
+
+
+def test_the_values_of_a_worker_come_with_their_reasons() -> None:
+    run = made_up.run(workloads=THREADED)
+    depth = Depth(
+        cases=run.plan.blocks[0].group, values=32, within=0.0009, between=-1e-5, block_seconds=0.8, value_seconds=0.1
+    )
+
+    outcomes = _render(run, (*made_up.journal(run), depth)).section("outcomes")
+
+    assert "From the first look on, a worker was to measure 32 values instead of 12 in 1 workload: " in outcomes
+    assert "pure_python/cpu_bound time 12 32 3.0 % none seen 800 ms 100 ms" in outcomes
+    assert "Values per worker" not in _render(made_up.run()).html
+
+
+SAME = (made_up.build("3.13", image="sha256:1"), made_up.build("3.13#2", image="sha256:1"))
+
+
+@pytest.mark.parametrize("measures", [EVERYTHING, *((measure,) for measure in Measure)])
+@pytest.mark.parametrize("builds", [made_up.PAIR, made_up.PAIR[:1], (*SAME, made_up.build("3.13t"))])
+@pytest.mark.parametrize(("blocks", "slow"), [(0, 0.0), (1, 0.5), (8, 1.0)])
+def test_a_page_can_be_made_of_whatever_was_measured(
+    measures: tuple[Measure, ...], builds: tuple[BuildFacts, ...], blocks: int, slow: float
+) -> None:
+    run = made_up.run(builds, workloads=THREADED[:1], measures=measures, gauged=True, noise_floor=0.004)
+    recorded = range(blocks * len(measures))
+    findings = analyse(run, made_up.journal(run, blocks=recorded, slow=slow, happened=made_up.disturbed(0, times=3)))
+
+    found = _Page(page.render(findings))
+
+    ids = [value for _, name, value in found.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for _, name, value in found.attributes if name == "href" and value.startswith("#")} <= set(ids)
+    assert found.tags.count("h1") == 1
+    assert summary.text(findings)
+    assert json.dumps(summary.data(findings), allow_nan=False)
+
+
+def test_whatever_a_run_of_everything_contains_is_text() -> None:
+    builds = (made_up.build("3.13", image="same"), made_up.build(f"3.13{HOSTILE}", free_threaded=False, image="same"))
+    run = made_up.run(
+        builds,
+        workloads=(made_up.workload(f"pure_python/{HOSTILE}", threaded=True),),
+        measures=EVERYTHING,
+        gauged=True,
+        noise_floor=0.3,
+    )
+    depth = Depth(
+        cases=run.plan.blocks[0].group, values=32, within=0.0009, between=0.0, block_seconds=0.8, value_seconds=0.1
+    )
+    journal = made_up.journal(run, slow=0.97, happened=made_up.disturbed(3, times=3))
+
+    found = _render(run, (*journal, depth))
+
+    assert "script" not in found.tags
+    assert "img" not in found.tags
+    assert not [name for _, name, _ in found.attributes if name.startswith("on")]
+    for section in ("threads", "memory", "noise", "outcomes"):
+        assert " ".join(HOSTILE.split()) in found.section(section)
