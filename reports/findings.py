@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model import Case, Measure, Plan, Run, cpu_list
+from harness.model import Case, Measure, Placement, Plan, Run, cpu_list
 from harness.planning import CONFIDENCE, confidence_at_looks
 from harness.stats import Effect, Judgement, Verdict
 from reports.evidence import (
@@ -228,4 +228,5 @@ def case_name(case: Case, *, with_cpus: bool) -> str:
     """A case as a report names it: its CPU set is only worth a word where there are several."""
     threads = f", {case.threads} thread{'s' * (case.threads != 1)}"
     strategy = f", {case.strategy}" if case.strategy not in (None, "threads") else ""
-    return f"{case.workload}{strategy}{threads}" + (f", CPUs {cpu_list(case.cpus)}" if with_cpus else "")
+    free = ", placed freely" * (case.placement is Placement.FREE)
+    return f"{case.workload}{strategy}{threads}{free}" + (f", CPUs {cpu_list(case.cpus)}" if with_cpus else "")

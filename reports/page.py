@@ -62,6 +62,7 @@ def render(findings: Findings) -> str:
         "seconds": words.seconds,
         "share": words.share,
         "size": words.size,
+        "span": words.span,
         "times": words.times,
     }
     environment.tests["known"] = lambda value: value is not None and not math.isnan(value)

@@ -206,6 +206,7 @@ def _case(case: Case) -> Plain:
         "workload": case.workload,
         "strategy": case.strategy.value if case.strategy else None,
         "threads": case.threads,
+        "placement": case.placement.value,
         "cpus": cpu_list(case.cpus),
     }
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness import store
 from harness.journal import Depth, Disturbance, JournalLine, Noise, Reason, Settled, Stop
-from harness.model import Block, BuildFacts, Measure, Run, Skipped
+from harness.model import Block, BuildFacts, Measure, Placement, Run, Skipped
 from reports import page, summary, words
 from reports.analysis import analyse
 from tests import made_up
@@ -131,6 +131,22 @@ def test_a_confounding_difference_is_marked_where_it_stands() -> None:
     assert "compiler ≠ confounds" in text
     assert "configure ≠" in text
     assert "configure ≠ confounds" not in text
+
+
+def test_how_a_value_came_about_is_told() -> None:
+    run = made_up.run()
+    blocks = [msgspec.structs.replace(block, settling=1, values=4 + 2 * block.index) for block in run.plan.blocks[:3]]
+    cases = [msgspec.structs.replace(case, placement=Placement.FREE) for case in run.plan.cases]
+    plan = msgspec.structs.replace(run.plan, blocks=tuple(blocks), cases=tuple(cases))
+
+    plain, settled = _render(run), _render(msgspec.structs.replace(run, plan=plan), ())
+
+    assert "48 blocks, 12 values per worker after 1 warm-up" in plain.section("again")
+    assert "settling" not in plain.section("again")
+    assert "3 blocks, 4 to 8 values per worker after 1 warm-up" in settled.section("again")
+    assert "1 turn right before each short value" in settled.section("again")
+    assert "Each thread was bound to a CPU of its own." in plain.section("threads")
+    assert "Threads executed wherever the scheduler put them" in settled.section("threads")
 
 
 def test_whatever_a_run_contains_is_text() -> None:

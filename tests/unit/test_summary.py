@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.journal import Depth, Disturbance, Reason, Settled, Stop
-from harness.model import Measure
+from harness.model import Measure, Placement
 from reports import summary, words
 from reports.analysis import analyse
 from reports.findings import Findings, case_name
@@ -34,6 +34,14 @@ def test_the_text_has_reservations_verdict_and_every_case() -> None:
         assert f"{case_name(comparison.case, with_cpus=False)} {figures} 8 of 8".split() in rows
     assert ["numpy/inverse,", "1", "thread", "no", "figure", "0", "of", "8"] in rows
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_case_whose_threads_were_placed_freely_says_so() -> None:
+    case = made_up.case("mixed/hybrid", 2, (0, 1))
+    free = msgspec.structs.replace(case, placement=Placement.FREE)
+
+    assert case_name(case, with_cpus=True) == "mixed/hybrid, 2 threads, CPUs 0-1"
+    assert case_name(free, with_cpus=True) == "mixed/hybrid, 2 threads, placed freely, CPUs 0-1"
 
 
 def test_the_text_of_one_build_has_its_speedups() -> None:
