@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from harness.journal import Stop
-from harness.model import BuildFacts, Measure, cpu_list
+from harness.model import BuildFacts, Isolation, Measure, cpu_list
 from harness.stats import Effect, Judgement, Verdict
 from reports.findings import MARGIN, Comparison, Findings, Parity, Precision, Speedup
 
@@ -121,6 +121,17 @@ def _three_digits(value: float) -> str:
 def kind(facts: BuildFacts) -> str:
     """What a build is: "free-threaded CPython 3.13.5"."""
     return f"free-threaded CPython {facts.release}" if facts.free_threaded else f"CPython {facts.release} with the GIL"
+
+
+def place(facts: BuildFacts) -> str:
+    """Where a build was measured."""
+    match facts.isolation:
+        case Isolation.CONTAINER:
+            return "in a container"
+        case Isolation.NONE:
+            return "on the host"
+        case _:
+            assert_never(facts.isolation)
 
 
 def _processor(findings: Findings) -> str:

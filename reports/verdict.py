@@ -10,7 +10,8 @@ from typing import assert_never
 
 from harness.stats import Judgement, Verdict
 from reports.findings import MARGIN, Findings, Oddity, Suite
-from reports.prose import change_of, confounded, count, gain, gain_intervals, hardware, interval, kind, listed
+from reports.parity import CONTAINER
+from reports.prose import change_of, confounded, count, gain, gain_intervals, hardware, interval, kind, listed, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ def _verdict(findings: Findings) -> Iterator[Statement]:
 def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterator[Statement]:
     """One build against the baseline on one CPU set: on the fewest threads, then on the most."""
     here = hardware(findings, cpus)
-    subject = f"{build} ({_kind_of(findings, build)})"
-    against = f"{findings.baseline} ({_kind_of(findings, findings.baseline)})"
+    subject, against = _sides(findings, build)
     suites = [s for s in findings.suites if (s.build, s.cpus, s.category) == (build, cpus, None)]
     if not suites:
         yield Statement(f"{here}, no block has a sample of both {subject} and {against}, so nothing can be said")
@@ -60,6 +60,15 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
         yield _judged(fewest, f"{here}, ", subject, against)
         if most is not fewest:
             yield _judged(most, f"With {count(most.threads, 'thread')} each, ", build, findings.baseline)
+
+
+def _sides(findings: Findings, build: str) -> tuple[str, str]:
+    """What is compared and with what: two builds, or one build in two places."""
+    facts = {one.build.name: one for one in findings.run.builds}
+    if any(pair.build == build and pair.compared == CONTAINER for pair in findings.parity):
+        return f"{kind(facts[build])} {place(facts[build])}", place(facts[findings.baseline])
+    subject, against = (f"{name} ({_kind_of(findings, name)})" for name in (build, findings.baseline))
+    return subject, against
 
 
 def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement:
@@ -75,7 +84,7 @@ def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement
             return Statement(f"{opening}{runs} {amount} than {against}", evidence, amount)
         case Verdict.SAME:
             equally = f"as fast as {against}, to within {MARGIN * 100:.0f} %"
-            return Statement(f"{opening}{runs} {equally}", evidence, "as fast as")
+            return Statement(f"{opening}{runs} {equally}", f"measured {amount}, {evidence}", "as fast as")
         case Verdict.UNDECIDED:
             claim = f"{opening}it is undecided whether {runs} faster or slower than {against}"
             return Statement(claim, f"measured {amount}, {evidence}{_detectable(suite.judgement)}", "undecided")
