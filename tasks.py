@@ -236,6 +236,45 @@ def aa(
     return runs.aa(options, as_json=json)
 
 
+@verb(
+    help={
+        "build": "the interpreter, such as 3.14t (see images/builds.toml); without it, the default free-threaded one",
+        "profile": "quick, standard or rigorous: intervals of ±5 %, ±2 % or ±1 % for each workload, if time allows",
+        "budget": "time to measure, such as 90s, 10m or 2h, spent where intervals are widest; without it, 4m",
+        **{name: _BENCH_HELP[name] for name in ("workloads", "seed", "blocks", "no_wait", "json")},
+    }
+)
+def overhead(
+    _: Context,
+    build: str | None = None,
+    workloads: str | None = None,
+    profile: str = "standard",
+    seed: str | None = None,
+    blocks: str | None = None,
+    budget: str | None = None,
+    no_wait: bool = False,
+    json: bool = False,
+) -> int:
+    """What the container itself costs: one build in it, and the same files on the host without it, turn by turn.
+
+    Example: inv overhead --build 3.14t --workloads pure_python
+    """
+    from harness import runs
+    from harness.request import BenchOptions
+
+    options = BenchOptions(
+        builds=build,
+        threads="1",
+        workloads=workloads,
+        profile=profile,
+        seed=seed,
+        blocks=blocks,
+        budget=budget,
+        wait=not no_wait,
+    )
+    return runs.overhead(options, as_json=json)
+
+
 @verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})
 def report(_: Context, run: str, json: bool = False) -> None:
     """Write a run's pages again from its raw data.

@@ -6,13 +6,15 @@ one container per build and CPU set, alive as long as the run.
 
 from __future__ import annotations
 
+import io
 import platform
+import tarfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import docker
@@ -27,11 +29,16 @@ from harness.workbench import Workbench
 
 WORKER_LABEL = f"{LABEL}.worker"
 """On worker containers: the name of the machine that started them."""
+_LABELS = {LABEL: "1", WORKER_LABEL: platform.node()}
 
-_TOOLS = PurePosixPath("/gilometer")
-_EXCHANGE = PurePosixPath("/exchange")
-_USER = "10001:10001"
-_TMP_SIZE = "256m"
+TOOLS = PurePosixPath("/gilometer")
+EXCHANGE = PurePosixPath("/exchange")
+HOSTNAME = "gilometer"
+"""Docker also says it in the environment of every process."""
+USER = 10001
+"""Number of the user and the group that the Dockerfiles make."""
+TMP_OPTIONS = "size=256m,mode=1777"
+
 _PIDS = 4096
 _FILES = 1024
 
@@ -97,8 +104,8 @@ class DockerWorker:
 class DockerPlace:
     """A waiting container."""
 
-    tools: PurePath = _TOOLS
-    exchange: PurePath = _EXCHANGE
+    tools: PurePath = TOOLS
+    exchange: PurePath = EXCHANGE
 
     def __init__(self, client: docker.DockerClient, container: Any, executable: str) -> None:
         self._client = client
@@ -113,6 +120,23 @@ class DockerPlace:
         """Restart the container: every process in it dies, whatever it did to hide."""
         with engine_errors():
             self._container.restart(timeout=0)
+
+
+class _Joined(io.RawIOBase):
+    """The pieces of a stream as one file."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = filter(None, pieces)  # nothing read would mean the end
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
 
 
 class DockerEngine:
@@ -147,17 +171,17 @@ class DockerEngine:
             container = self._client.containers.create(
                 build.image,
                 ["sleep", "infinity"],
-                labels={LABEL: "1", WORKER_LABEL: platform.node()},
-                hostname="gilometer",
-                user=_USER,
+                labels=_LABELS,
+                hostname=HOSTNAME,
+                user=f"{USER}:{USER}",
                 cpuset_cpus=cpu_list(cpus),
                 init=True,
                 network_mode="none",
                 read_only=True,
-                tmpfs={"/tmp": f"size={_TMP_SIZE},mode=1777"},
+                tmpfs={"/tmp": TMP_OPTIONS},
                 volumes={
-                    str(self._bench.tools): {"bind": str(_TOOLS), "mode": "ro"},
-                    str(self._bench.exchange): {"bind": str(_EXCHANGE), "mode": "rw"},
+                    str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
+                    str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
                 },
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
@@ -178,6 +202,27 @@ class DockerEngine:
         """Running containers without our label."""
         with engine_errors():
             return sum(LABEL not in (container["Labels"] or {}) for container in self._client.api.containers())
+
+    def unpack(self, image: str, folder: Path) -> None:
+        """Write the file system of an image to `folder`, which is made.
+
+        HostError where the engine does not give it, OSError where it cannot be written.
+        """
+        folder.mkdir()
+        folder.chmod(0o755)  # it is the / of other users
+        with engine_errors():
+            container = self._client.containers.create(image, labels=_LABELS)
+        try:
+            with engine_errors():
+                stream = io.BufferedReader(_Joined(self._client.api.export(str(container.id))))
+                with tarfile.open(fileobj=stream, mode="r|") as archive:
+                    archive.extraction_filter = getattr(tarfile, "tar_filter", None)  # Debian 12's 3.11 has none
+                    archive.extractall(folder)
+        except tarfile.TarError as error:
+            raise HostError(f"the engine's export of an image cannot be read: {error}") from error
+        finally:
+            with suppress(HostError), engine_errors():
+                container.remove(force=True, v=True)
 
     def close(self) -> None:
         """Close the connections to the engine."""

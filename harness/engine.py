@@ -1,4 +1,4 @@
-"""What the harness asks of an engine.  Two engines answer: docker and host.
+"""What the harness asks of an engine.  Three engines answer: docker, host, and docker and chroot.
 
 An engine gives *places*: one per build and CPU set, where worker processes of that build are started.  The worker's
 side of the bargain is argv and a whitelisted environment in, a file in the exchange directory and an exit status out.
@@ -11,6 +11,9 @@ from pathlib import PurePath
 from typing import Protocol
 
 from harness.model import BuildFacts, EngineFacts
+
+DOCKER_AND_CHROOT = "docker and chroot"
+"""`EngineFacts.kind` of the engine that has images in their containers and outside of them."""
 
 OUTPUT_BYTES = 16_384
 """How much of a worker's output is kept: the end of it."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import IO
@@ -61,12 +61,12 @@ class HostWorker:
 
 
 class HostPlace:
-    """Processes bound to a CPU set by their affinity mask."""
+    """Plain processes, started with a `prefix` of commands that end in becoming the worker: its pid is theirs."""
 
-    def __init__(self, bench: Workbench, executable: str, cpus: tuple[int, ...]) -> None:
-        self.tools: PurePath = bench.tools
-        self.exchange: PurePath = bench.exchange
-        self._prefix = ["taskset", "--cpu-list", cpu_list(cpus), executable]
+    def __init__(self, tools: PurePath, exchange: PurePath, prefix: Sequence[str]) -> None:
+        self.tools = tools
+        self.exchange = exchange
+        self._prefix = prefix
         self._workers: list[HostWorker] = []
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
@@ -84,7 +84,7 @@ class HostPlace:
             )
         except OSError as error:
             log.close()
-            raise HostError(f"cannot start {error.filename or self._prefix[-1]}: {error.strerror}") from error
+            raise HostError(f"cannot start {error.filename or self._prefix[0]}: {error.strerror}") from error
         worker = HostWorker(process, log)
         self._workers.append(worker)
         return worker
@@ -94,6 +94,11 @@ class HostPlace:
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
+
+
+def pinned(cpus: tuple[int, ...]) -> list[str]:
+    """The command that binds what follows it to a CPU set by its affinity mask."""
+    return ["taskset", "--cpu-list", cpu_list(cpus)]
 
 
 class HostEngine:
@@ -122,7 +127,7 @@ class HostEngine:
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A place on `cpus`; its processes are gone at the end."""
-        place = HostPlace(self._bench, build.executable, cpus)
+        place = HostPlace(self._bench.tools, self._bench.exchange, [*pinned(cpus), build.executable])
         try:
             yield place
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from harness.model import Build, BuildFacts, Source, Struct
+from harness.model import Build, BuildFacts, Isolation, Source, Struct
 
 
 class Answers(Struct, frozen=True, kw_only=True):
@@ -59,6 +59,7 @@ def describe(
         recipe=recipe,
         origin=origin,
         ingredients=dict(ingredients or {}),
+        isolation=Isolation.CONTAINER if image else Isolation.NONE,
     )
 
 

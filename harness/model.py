@@ -32,6 +32,14 @@ class Source(StrEnum):
     HOST = "host"
 
 
+class Isolation(StrEnum):
+    """What separates the workers of a build from the rest of the machine."""
+
+    CONTAINER = "container"
+    NONE = "none"
+    """Plain processes of the host: on the files of the build's image, or on the host's own where it has none."""
+
+
 class Optimize(StrEnum):
     """How a build is optimised.  PACKAGED: as its packager chose, which `BuildFacts` then tells."""
 
@@ -90,6 +98,7 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     """Where the interpreter's source or package came from, with its sha256 or package version."""
     ingredients: dict[str, str] = {}
     """Settings of the host that reached the build: proxies, extra CAs, apt settings; name to value or sha256."""
+    isolation: Isolation = Isolation.CONTAINER
 
 
 # -- workloads and cases -----------------------------------------------------------------------------------------------
@@ -270,7 +279,7 @@ class EngineFacts(Struct, frozen=True, kw_only=True):
     """What executed the workers."""
 
     kind: str
-    """docker or host."""
+    """docker, host, or docker and chroot."""
     version: str
     isolation: str
     """One sentence: what separates a worker from the rest of the machine."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import builds, host, specs
+from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
-from harness.model import Build, Optimize, Placement, Plan, Profile, Size
+from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size
 from harness.plan import Request
 
 ENGINES = ("docker", "host")
+_OVERHEAD_SECONDS = 240.0
+"""What `inv overhead` may take where nobody says it."""
 _UNDECIDED = ("the GIL build", "the free-threaded build")
 """Stand-ins for the names of builds that are chosen later, by what can be had."""
 
@@ -67,6 +71,20 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
     )
 
 
+def resolve_overhead(options: BenchOptions, workloads: Path) -> Request:
+    """The request of `inv overhead`: quick sizes, because long turns tell no more of a container than short ones.
+
+    In a few minutes all workloads together are known well; `budget` gives each of them more.
+    """
+    if options.builds and "," in options.builds:
+        raise RequestError(
+            f"--build: {options.builds} is more than one build", hint="inv overhead takes one at a time."
+        )
+    request = resolve(options, workloads)
+    budget = request.budget_seconds or _OVERHEAD_SECONDS
+    return dataclasses.replace(request, size=Size.QUICK, measures=(Measure.TIME,), budget_seconds=budget)
+
+
 def named_builds(options: BenchOptions) -> tuple[Build, ...] | None:
     """The builds of builds.toml that were named; None where the choice was left open."""
     wanted = optimize(options)
@@ -93,24 +111,33 @@ def _names(options: BenchOptions) -> tuple[str, ...]:
 
 def command(options: BenchOptions, plan: Plan) -> str:
     """The command that makes the same run again: everything that was left open is filled in."""
+    if options.engine == DOCKER_AND_CHROOT:
+        words = ["./inv", "overhead", "--build", plan.builds[-1]]
+    else:
+        words = ["./inv", "bench", *_bench_words(options, plan)]
+    words += ["--workloads", options.workloads] if options.workloads else []
+    words += ["--profile", plan.profile, "--seed", str(plan.seed)]
+    words += ["--blocks", options.blocks] if options.blocks else []
+    words += ["--budget", options.budget] if options.budget else []
+    words += ["--timeout", options.timeout] if options.timeout != BenchOptions().timeout else []
+    return shlex.join(words)
+
+
+def _bench_words(options: BenchOptions, plan: Plan) -> list[str]:
+    """Of the command of a bench, what is its own."""
     sizes = dict.fromkeys(len(case.cpus) for case in plan.cases)
     # A build that was named twice has a number behind its second name; an interpreter of the host may have been a path.
     names = ",".join(name.partition("#")[0] for name in plan.builds)
     if options.engine == "host" and options.builds:
         names = options.builds
-    words = ["./inv", "bench", "--builds", names, "--cores", ",".join(map(str, sizes))]
-    for option, value in (("--threads", options.threads), ("--workloads", options.workloads)):
-        words += [option, value] if value else []
-    words += ["--profile", plan.profile, "--seed", str(plan.seed)]
+    words = ["--builds", names, "--cores", ",".join(map(str, sizes))]
+    words += ["--threads", options.threads] if options.threads else []
     words += ["--size", options.size] if options.size else []
     words += ["--measures", options.measures] if options.measures else []
     words += ["--placement", options.placement] if options.placement != Placement.PINNED else []
-    words += ["--blocks", options.blocks] if options.blocks else []
-    words += ["--budget", options.budget] if options.budget else []
     words += ["--engine", options.engine] if options.engine != "docker" else []
     words += ["--source", options.source] if options.source else []
-    words += ["--timeout", options.timeout] if options.timeout != BenchOptions().timeout else []
-    return shlex.join(words)
+    return words
 
 
 def _sizes(options: BenchOptions, available: int) -> tuple[int, ...]:

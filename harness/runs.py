@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import harness
 from harness import floors, host, request, specs, store
+from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
 from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Sample
 from harness.model import SCHEMA, Block, BuildFacts, HostFacts, NoiseFloor, Plan, Run
 from harness.plan import estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
-from harness.session import builds, measuring, open_engine, provide_engine
+from harness.session import build_twice, builds, measuring, open_engine, provide_engine
 from harness.workbench import Workbench, workbench
 
 if TYPE_CHECKING:
@@ -58,6 +59,21 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
         facts, warnings = builds(options, screen)
         names = tuple(fact.build.name for fact in facts)
         plan = make_plan(dataclasses.replace(wanted, builds=names), facts)
+        return _bench(options, plan, facts, warnings, screen, as_json=as_json)
+
+
+def overhead(options: BenchOptions, *, as_json: bool = False) -> int:
+    """Measure what the container costs: one build in its container, against the same on the host without one."""
+    from harness import chroot_engine
+
+    screen = Screen()
+    wanted = request.resolve_overhead(options, WORKLOADS)
+    chroot_engine.check()
+    with measuring(f"inv overhead, {options.builds or 'default build'}", screen, wait=options.wait):
+        facts, warnings = build_twice(options, screen)
+        names = tuple(fact.build.name for fact in facts)
+        plan = make_plan(dataclasses.replace(wanted, builds=names), facts)
+        options = dataclasses.replace(options, engine=DOCKER_AND_CHROOT)
         return _bench(options, plan, facts, warnings, screen, as_json=as_json)
 
 

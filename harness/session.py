@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness import host, lock, noise, request, tuning
+from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError
-from harness.model import Build, BuildFacts, Optimize
+from harness.model import Build, BuildFacts, Isolation, Optimize
 from harness.request import BenchOptions
 from harness.screen import Screen
 from harness.workbench import Workbench
 
 if TYPE_CHECKING:
     from harness.engine import Engine
+    from harness.images import Foundry
 
 # -- set-up ------------------------------------------------------------------------------------------------------------
 
@@ -187,7 +189,7 @@ def measuring(what: str, screen: Screen, *, wait: bool = True) -> Iterator[None]
 
 @contextlib.contextmanager
 def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Iterator[Engine]:
-    """The engine, with nothing of ours left in it.  Only with the measuring lock held."""
+    """The engine of this kind, with nothing of ours left in it.  Only with the measuring lock held."""
     if kind == "host":
         from harness.host_engine import HostEngine
 
@@ -196,10 +198,18 @@ def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Iterator[Engine
     from harness.docker_client import find
     from harness.docker_engine import DockerEngine
 
-    with contextlib.closing(DockerEngine(find(), bench_)) as engine:
-        if removed := engine.remove_left_behind():
+    with contextlib.closing(DockerEngine(find(), bench_)) as docker:
+        if removed := docker.remove_left_behind():
             screen.say(f"removed {removed} containers that a killed run of Gilometer had left behind")
-        yield engine
+        if kind != DOCKER_AND_CHROOT:
+            yield docker
+            return
+        from harness.chroot_engine import ChrootEngine
+
+        with ChrootEngine(docker, bench_) as engine:
+            if removed := engine.remove_left_behind():
+                screen.say(f"removed {removed} unpacked images that a killed run of Gilometer had left behind")
+            yield engine
 
 
 def provide_engine(screen: Screen) -> None:
@@ -215,16 +225,31 @@ def builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ...
         from harness import host_builds
 
         return _distinct([host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]), ()
+    with _foundry(options, screen) as (foundry, wanted, warnings):
+        return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
+
+
+def build_twice(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
+    """One build on the host without its container, the baseline, and in it; without a name the free-threaded one."""
+    with _foundry(options, screen) as (foundry, wanted, warnings):
+        facts = foundry.ensure(wanted[-1], screen)
+    twin = msgspec.structs.replace(facts.build, name=f"{facts.build.name}@host")
+    return (msgspec.structs.replace(facts, build=twin, isolation=Isolation.NONE), facts), warnings
+
+
+@contextlib.contextmanager
+def _foundry(options: BenchOptions, screen: Screen) -> Iterator[tuple[Foundry, Sequence[Build], tuple[str, ...]]]:
+    """A foundry, the builds to make in it, and what a reader must know of their choice, which is also said."""
     from harness.images import Foundry
 
-    wanted: Sequence[Build] | None = request.named_builds(options)
-    warnings: tuple[str, ...] = ()
     with contextlib.closing(Foundry(source=options.source)) as foundry:
-        if wanted is None:
-            wanted, warnings = foundry.choose_pair(request.optimize(options) or Optimize.PLAIN)
+        if named := request.named_builds(options):
+            yield foundry, named, ()
+            return
+        chosen, warnings = foundry.choose_pair(request.optimize(options) or Optimize.PLAIN)
         for warning in warnings:
             screen.say(f"warning: {warning}")
-        return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
+        yield foundry, chosen, warnings
 
 
 # -- small things ------------------------------------------------------------------------------------------------------

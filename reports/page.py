@@ -304,6 +304,7 @@ def _facts(findings: Findings) -> Iterator[_Fact]:
         ("image", [b.image for b in builds]),
         ("recipe", [b.recipe for b in builds]),
         ("executable", [b.executable for b in builds]),
+        ("isolation", [str(b.isolation) for b in builds]),
         *_by_name("package", [parity.packages(b) for b in builds]),
         *_by_name("the host’s", [b.ingredients for b in builds]),
     ]

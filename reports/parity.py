@@ -6,12 +6,14 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from harness.model import BuildFacts, Workload
+from harness.model import BuildFacts, Isolation, Workload
 from reports.findings import Difference, Parity
 
 _FREE_THREADING = "free threading"
 _RELEASE = "the release"
 _OPTIMISATION = "optimisation"
+CONTAINER = "the container"
+"""What is compared where one build is measured in its container and outside of it."""
 _MAKING = "how they were made"
 
 _NOWHERE = "none"
@@ -38,9 +40,9 @@ def reaches(difference: Difference, workload: Workload) -> bool:
     return not difference.package or difference.package in {_canonical(name) for name in workload.dependencies}
 
 
-def _identity(facts: BuildFacts) -> tuple[str, str]:
+def _identity(facts: BuildFacts) -> tuple[str, str, Isolation]:
     """Two names of one interpreter have the same."""
-    return facts.image, facts.executable
+    return facts.image, facts.executable, facts.isolation
 
 
 def _compared(baseline: BuildFacts, build: BuildFacts) -> str:
@@ -51,6 +53,8 @@ def _compared(baseline: BuildFacts, build: BuildFacts) -> str:
         return _RELEASE
     if baseline.optimize != build.optimize:
         return _OPTIMISATION
+    if baseline.isolation != build.isolation:
+        return CONTAINER
     return _MAKING
 
 
@@ -64,6 +68,8 @@ def _differences(baseline: BuildFacts, build: BuildFacts, compared: str) -> Iter
             ("base image", baseline.base, build.base),
             ("kind of source", str(baseline.build.source), str(build.build.source)),
         ]
+    if compared != CONTAINER:
+        pairs.append(("isolation", baseline.isolation, build.isolation))
     if compared not in (_MAKING, _RELEASE):
         pairs += [("release", baseline.release, build.release), ("origin", _origin(baseline), _origin(build))]
     if compared not in (_MAKING, _OPTIMISATION):

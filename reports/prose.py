@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from harness.model import BuildFacts, Measure
+from harness.model import BuildFacts, Isolation, Measure
 from harness.stats import Effect, Verdict
 from reports.findings import MARGIN, Comparison, FalseAlarms, Findings, Parity, Speedup, Suite
 from reports.words import change, change_of, count, listed, share, span, times, verdict_on
@@ -23,6 +23,17 @@ HERE_NOW = "undecided on this host now"
 def kind(facts: BuildFacts) -> str:
     """What a build is: "free-threaded CPython 3.13.5"."""
     return f"free-threaded CPython {facts.release}" if facts.free_threaded else f"CPython {facts.release} with the GIL"
+
+
+def surroundings(facts: BuildFacts) -> str:
+    """Where a build was measured."""
+    match facts.isolation:
+        case Isolation.CONTAINER:
+            return "in a container"
+        case Isolation.NONE:
+            return "on the host"
+        case _:
+            assert_never(facts.isolation)
 
 
 def _processor(findings: Findings) -> str:

@@ -12,6 +12,7 @@ from harness.model import Measure
 from harness.stats import Judgement, Verdict, judge
 from reports.evidence import Oddity
 from reports.findings import MARGIN, FalseAlarms, Findings, Speedup, Suite
+from reports.parity import CONTAINER
 from reports.prose import (
     HERE_NOW,
     alarms_sentence,
@@ -20,6 +21,7 @@ from reports.prose import (
     gain_intervals,
     hardware,
     kind,
+    surroundings,
     turns,
     turns_clause,
 )
@@ -77,8 +79,7 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
     if not any((c.build, c.case.cpus) == (build, cpus) for c in findings.comparisons):
         return
     here = hardware(findings, cpus)
-    subject = f"{build} ({_kind_of(findings, build)})"
-    against = f"{findings.baseline} ({_kind_of(findings, findings.baseline)})"
+    subject, against = _sides(findings, build)
     suites = [s for s in findings.suites if (s.build, s.cpus, s.category) == (build, cpus, None)]
     alarms = _alarms(findings, build, cpus, Measure.TIME)
     if not suites:
@@ -93,6 +94,15 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
             yield _judged(most, f"With {count(most.threads, 'thread')} each, ", build, findings.baseline)
 
 
+def _sides(findings: Findings, build: str) -> tuple[str, str]:
+    """What is compared and with what: two builds, or one build in two places."""
+    facts = {one.build.name: one for one in findings.run.builds}
+    if any(pair.build == build and pair.compared == CONTAINER for pair in findings.parity):
+        return f"{kind(facts[build])} {surroundings(facts[build])}", surroundings(facts[findings.baseline])
+    subject, against = (f"{name} ({_kind_of(findings, name)})" for name in (build, findings.baseline))
+    return subject, against
+
+
 def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement:
     effect = suite.judgement.effect
     amount = change_of(effect)
@@ -103,7 +113,7 @@ def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement
             return Statement(f"{opening}{runs} {amount} than {against}", evidence, amount)
         case Verdict.SAME:
             equally = f"as fast as {against}, to within {MARGIN * 100:.0f} %"
-            return Statement(f"{opening}{runs} {equally}", evidence, "as fast as")
+            return Statement(f"{opening}{runs} {equally}", f"measured {amount}, {evidence}", "as fast as")
         case Verdict.UNDECIDED:
             claim = f"{opening}it is undecided whether {runs} faster or slower than {against}"
             return Statement(claim, f"measured {amount}, {evidence}{_detectable(suite.judgement)}", "undecided")

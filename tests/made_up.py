@@ -34,6 +34,7 @@ from harness.model import (
     Case,
     EngineFacts,
     HostFacts,
+    Isolation,
     Measure,
     NoiseFloor,
     Optimize,
@@ -91,6 +92,12 @@ def build(name: str, *, free_threaded: bool | None = None, release: str = "3.13.
         recipe="c0ffee" + name.encode().hex(),
         origin=f"Python-{release}.tar.xz sha256:" + "cd" * 32,
     )
+
+
+def outside(facts: BuildFacts) -> BuildFacts:
+    """The same build on the host without its container."""
+    named = msgspec.structs.replace(facts.build, name=f"{facts.build.name}@host")
+    return msgspec.structs.replace(facts, build=named, isolation=Isolation.NONE)
 
 
 PAIR = (build("3.13"), build("3.13t"))

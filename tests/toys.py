@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.model import Build, BuildFacts, Optimize, Source
+from harness.model import Build, BuildFacts, Isolation, Optimize, Source
 
 _HEAD = """\
 # /// script
@@ -16,6 +16,9 @@ _HEAD = """\
 # ///
 import os, signal, socket, sys, time
 import pyperf
+
+def namespace(kind):
+    return os.readlink("/proc/self/ns/" + kind)
 
 if "--threads" in sys.argv:
     place = sys.argv.index("--threads")
@@ -33,7 +36,8 @@ def work(loops):
     {after}
     return value
 
-pyperf.Runner().bench_time_func("toy", work)
+where = {{"toy_" + kind: namespace(kind) for kind in ("ipc", "net", "pid")}}
+pyperf.Runner(metadata=where).bench_time_func("toy", work)
 """
 
 # A calibrating worker takes few turns with one loop, so misbehaviour that waits for the lockstep hook spares it.
@@ -94,4 +98,5 @@ def facts(
         base="",
         recipe="",
         origin="",
+        isolation=Isolation.NONE,
     )

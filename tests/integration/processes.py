@@ -9,24 +9,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_BENCH = """
+_PROGRAM = """
 import sys
 from pathlib import Path
 from harness import execution, runs
 from harness.request import BenchOptions
 execution.disturbances = lambda *_: ()  # whatever else the machine does
 runs.RESULTS, runs.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
-sys.exit(runs.bench(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], seed="1")))
+verb = getattr(runs, sys.argv[5])
+sys.exit(verb(BenchOptions(builds=sys.argv[3], blocks=sys.argv[4], threads="1", seed="1")))
 """
 
 
 def start_bench(
-    results: Path, workloads: Path, builds: tuple[str, str], blocks: int, **environ: str
+    results: Path, workloads: Path, builds: tuple[str, ...], blocks: int, *, verb: str = "bench", **environ: str
 ) -> subprocess.Popen[str]:
-    """A bench of all workloads of a folder, its output kept in pipes."""
-    arguments = [str(results), str(workloads), ",".join(builds), str(blocks)]
+    """A bench, or another verb of `harness.runs`, of all workloads of a folder, its output kept in pipes."""
+    arguments = [str(results), str(workloads), ",".join(builds), str(blocks), verb]
     return subprocess.Popen(
-        [sys.executable, "-c", _BENCH, *arguments],
+        [sys.executable, "-c", _PROGRAM, *arguments],
         cwd=ROOT,
         env=os.environ | environ,
         stdout=subprocess.PIPE,

@@ -31,6 +31,7 @@ FLOORS = {
         "workbench",
     },
     3: {
+        "chroot_engine",
         "docker_client",
         "docker_engine",
         "docker_images",
@@ -62,6 +63,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("noise", "tuning"),
     ("runs", "session"),
     ("workshop", "session"),
+    ("chroot_engine", "docker_engine"),
+    ("chroot_engine", "host_engine"),
     ("docker_engine", "docker_client"),
     ("docker_images", "docker_client"),
     ("bases", "docker_client"),

@@ -81,6 +81,27 @@ def test_two_names_of_one_image_are_one_build() -> None:
     assert parity(one, other, made_up.WORKLOADS).compared == ""
 
 
+def test_a_build_in_its_container_and_outside_of_it_differs_in_the_container_only() -> None:
+    pair = parity(made_up.outside(FREE), FREE, made_up.WORKLOADS)
+
+    assert pair.compared == "the container"
+    assert pair.differences == ()
+
+
+def test_a_container_on_one_side_confounds_what_is_compared_otherwise() -> None:
+    pair = parity(made_up.outside(GIL), FREE, made_up.WORKLOADS)
+
+    assert pair.compared == "free threading"
+    assert [(d.what, d.baseline, d.build) for d in pair.differences] == [("isolation", "none", "container")]
+
+
+@pytest.mark.parametrize("field", ["compiler", "libc", "configure"])
+def test_files_that_differ_confound_what_a_container_costs(field: str) -> None:
+    outside = msgspec.structs.replace(made_up.outside(FREE), **{field: "--another"}, image="sha256:2")
+
+    assert len(_differences(outside, FREE)) == 1
+
+
 def test_a_package_confounds_only_the_workloads_that_need_it() -> None:
     run = made_up.run((GIL, msgspec.structs.replace(FREE, packages={"NumPy": "2.5.5", "lxml": "6.1.3"})))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from harness import request
+from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import RequestError
-from harness.model import Plan
+from harness.model import Plan, Size
 from harness.plan import make_plan
 from harness.request import BenchOptions
 from tests.toys import write_toys
@@ -50,6 +52,39 @@ def test_the_command_of_a_run_makes_the_same_plan_again(tmp_path: Path, options:
         name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)
     }
     assert plan_of(BenchOptions(**again), folder) == plan
+
+
+def overhead_plan(options: BenchOptions, folder: Path) -> Plan:
+    wanted = request.resolve_overhead(options, folder)
+    return make_plan(dataclasses.replace(wanted, builds=("3.14t-source@host", "3.14t-source")), ())
+
+
+@pytest.mark.parametrize(
+    ("options", "target", "budget"),
+    [
+        (BenchOptions(builds="3.14t", threads="1", profile="standard"), 0.02, 240),
+        (BenchOptions(threads="1", profile="rigorous", budget="20m", workloads="toy"), 0.01, 1200),
+        (BenchOptions(threads="1", blocks="3"), None, None),
+    ],
+)
+def test_what_a_container_costs_is_measured_in_minutes_and_its_command_makes_the_same_plan_again(
+    tmp_path: Path, options: BenchOptions, target: float | None, budget: float | None
+) -> None:
+    folder = write_toys(tmp_path, "good", threaded=True)
+    plan = overhead_plan(options, folder)
+    assert (plan.size, plan.target, plan.budget_seconds) == (Size.QUICK, target, budget)
+    assert [case.threads for case in plan.cases] == [1]
+    command = request.command(dataclasses.replace(options, engine=DOCKER_AND_CHROOT), plan)
+    verb, *words = shlex.split(command)[1:]
+    assert verb == "overhead"
+    again: dict[str, Any] = dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2], strict=True))
+    assert again.pop("build") == "3.14t-source"
+    assert overhead_plan(BenchOptions(threads="1", **again), folder) == plan
+
+
+def test_only_one_build_is_measured_in_its_container_and_outside_of_it(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="more than one build"):
+        request.resolve_overhead(BenchOptions(builds="3.14,3.14t"), write_toys(tmp_path, "good"))
 
 
 def test_a_fixed_number_of_blocks_has_no_budget(tmp_path: Path) -> None:

@@ -89,6 +89,23 @@ def test_tuning_asks_and_without_a_terminal_to_ask_on_changes_nothing() -> None:
     assert Path("/proc/sys/vm/swappiness").read_text() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--build", "3.14,3.14t"), "is more than one build"),
+        (("--build", "3.14x"), 'did you mean "3.14'),
+        (("--workloads", "nosuch"), "there is no workload"),
+        (("--blocks", "3", "--budget", "2m"), "leave one of them out"),
+    ],
+)
+def test_a_wrong_request_for_overhead_ends_in_exit_status_2(arguments: tuple[str, ...], said: str) -> None:
+    ended = inv("overhead", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
 @pytest.mark.parametrize("more", [(), ("--skip-unavailable",)])
 def test_sizes_that_do_not_fit_are_refused_with_exit_status_3(more: tuple[str, ...]) -> None:
     ended = inv("bench", "--cores", "4,16", *more)
@@ -127,7 +144,7 @@ def test_every_task_has_help_with_an_example() -> None:
     listed = inv("--list")
     assert listed.returncode == 0
     tasks = [line.split()[0] for line in listed.stdout.splitlines() if line.startswith("  ") and line[2] != " "]
-    assert {"quickstart", "setup", "doctor", "build", "bench", "report", "test", "lint"} <= set(tasks)
+    assert {"quickstart", "setup", "doctor", "build", "bench", "overhead", "report", "test", "lint"} <= set(tasks)
     for task in tasks:
         assert "Example: inv" in inv("--help", task).stdout, task
 

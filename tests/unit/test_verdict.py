@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.journal import BlockRecord, Disturbance, Reason, Sample
-from harness.model import Measure
+from harness.model import Isolation, Measure
 from harness.stats import effect
 from reports import accounts, prose, verdict
 from reports.analysis import analyse
@@ -68,8 +68,8 @@ def test_no_difference() -> None:
 
     assert _sentences(analyse(run, made_up.journal(run, made_up.truth(1.0)))) == [
         "On 2 CPUs of an AMD EPYC 7763, 3.13t (free-threaded CPython 3.13.5) runs single-threaded code as fast as 3.13 "
-        "(CPython 3.13.5 with the GIL), to within 5 %: geometric mean of 6 workloads, "
-        "95 % interval 0.5 % faster to 0.1 % slower."
+        "(CPython 3.13.5 with the GIL), to within 5 %: measured 0.2 % faster, "
+        "geometric mean of 6 workloads, 95 % interval 0.5 % faster to 0.1 % slower."
     ]
 
 
@@ -137,6 +137,26 @@ def test_of_several_builds_only_the_same_one_is_noise() -> None:
     assert "3.13t (free-threaded CPython 3.13.5) runs single-threaded code 15.4 % slower than 3.13" in sentences[1]
     assert sentences[-2].startswith("In memory 3.13#2 differs from 3.13 by noise only: of 10 comparisons of 8 blocks")
     assert sentences[-1].startswith("3.13t takes 20.0 % more memory than 3.13 on 1 thread: ")
+
+
+def test_a_build_in_a_container_and_on_the_host() -> None:
+    inside = made_up.build("3.13t")
+    run = made_up.run((made_up.outside(inside), inside), threads=(1,))
+
+    def seconds(cost: float) -> made_up.Truth:
+        return lambda _, facts: 0.02 * (cost if facts.isolation is Isolation.CONTAINER else 1.0)
+
+    assert _sentences(analyse(run, made_up.journal(run, seconds(1.03)))) == [
+        "On 2 CPUs of an AMD EPYC 7763, free-threaded CPython 3.13.5 in a container runs single-threaded code "
+        "2.8 % slower than on the host: geometric mean of 6 workloads, 95 % interval 2.5 % to 3.1 %."
+    ]
+    assert _sentences(analyse(run, made_up.journal(run, seconds(1.0)))) == [
+        "On 2 CPUs of an AMD EPYC 7763, free-threaded CPython 3.13.5 in a container runs single-threaded code "
+        "as fast as on the host, to within 5 %: measured 0.2 % faster, geometric mean of 6 workloads, "
+        "95 % interval 0.5 % faster to 0.1 % slower."
+    ]
+    undecided = _sentences(analyse(run, made_up.journal(run, seconds(1.0), noise=0.2)))[0]
+    assert "in a container runs single-threaded code faster or slower than on the host: measured" in undecided
 
 
 def test_nothing_measured() -> None:
