@@ -143,6 +143,10 @@ class Measure(StrEnum):
         return self is Measure.TIME
 
 
+CAPACITY_WINDOW = 0.02
+"""Seconds that a value of capacity takes; workloads/_parallel.py has the same: short windows share the CPUs' speed."""
+
+
 class Workload(Struct, frozen=True, kw_only=True):
     """A pyperf script, and what its PEP 723 block says of it."""
 

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from harness.errors import RequestError
 from harness.model import (
+    CAPACITY_WINDOW,
     Block,
     BuildFacts,
     Case,
@@ -66,9 +67,6 @@ SETTLING = 1
 
 LONG_TURN = 0.2
 """Seconds from which on a turn needs no settling: filling caches takes one or two milliseconds."""
-
-CAPACITY_WINDOW = 0.02
-"""Seconds of a capacity turn; workloads/_parallel.py has the same: short windows share the machine's speed."""
 
 CAPACITY_WINDOWS = 16
 """Windows of a worker, at least: they are short."""

@@ -43,7 +43,7 @@ def outcomes_sentence(findings: Findings) -> str:
         sentence = f"The run has {samples}, from {coverage.blocks} of {count(coverage.planned_blocks, 'block')}."
     if coverage.efficiency is not None:
         part = f"{coverage.efficiency * 100:.0f} % of {duration(coverage.wall_seconds)}"
-        sentence += f" Workers were alive for {part}; the rest is the harness."
+        sentence += f" Workers were alive for {part}; {(coverage.timed or 0.0) * 100:.0f} % were timed."
     return sentence
 
 

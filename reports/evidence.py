@@ -205,6 +205,13 @@ class Coverage:
     """The last execution reached the end of the plan."""
     wall_seconds: float
     worker_seconds: float
+    timed_seconds: float
+    """Of values, and of what was executed before them to warm up and to settle."""
+
+    @property
+    def timed(self) -> float | None:
+        """Share of the wall time that was timed; None where no execution has ended."""
+        return self.timed_seconds / self.wall_seconds if self.wall_seconds else None
 
     @property
     def efficiency(self) -> float | None:

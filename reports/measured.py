@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.journal import BlockRecord, Failure, Sample
-from harness.model import Block, Measure, Run
+from harness.model import CAPACITY_WINDOW, Block, Measure, Run
 from harness.validity import cpu_seconds
 from reports.evidence import (
     Coverage,
@@ -216,4 +216,14 @@ def coverage(run: Run, records: Records, blocks: Sequence[Block]) -> Coverage:
         complete=bool(records.endings) and records.endings[-1].complete,
         wall_seconds=math.fsum(ending.wall_seconds for ending in records.endings),
         worker_seconds=math.fsum(ending.worker_seconds for ending in records.endings),
+        timed_seconds=math.fsum(_timed(run, records)),
     )
+
+
+def _timed(run: Run, records: Records) -> Iterator[float]:
+    """Seconds that each sample was timed.  A value of capacity is a time per piece, its window is always the same."""
+    windows = {case.id for case in run.plan.cases if case.measure is Measure.CAPACITY}
+    for (case, _), by_block in records.samples.items():
+        for sample in by_block.values():
+            timed = (*sample.warmups, *sample.settling, *sample.values)
+            yield len(timed) * CAPACITY_WINDOW if case in windows else sample.loops * math.fsum(timed)

@@ -151,6 +151,7 @@ def data(findings: Findings) -> dict[str, Any]:
         "planned_samples": coverage.planned_samples,
         "complete": coverage.complete,
         "efficiency": coverage.efficiency,
+        "timed": coverage.timed,
     }
 
 

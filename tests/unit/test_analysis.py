@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Reason, Sample, Settled, Stop
-from harness.model import Case, Run
+from harness.model import CAPACITY_WINDOW, Case, Measure, Run
 from harness.planning import blocks_to_reach, confidence_at_looks
 from harness.stats import Judgement, Verdict
 from reports.analysis import analyse
@@ -338,6 +338,22 @@ def test_the_gil_at_the_end_is_counted_sample_by_sample() -> None:
 
     assert proofs["3.13"].gil == {True: 80}
     assert proofs["3.13t"].gil == {True: 2, False: 78}
+
+
+def test_what_was_timed_is_values_and_what_warms_up_and_settles() -> None:
+    run = made_up.run(workloads=made_up.WORKLOADS[:1], blocks=1, values=3)
+
+    def settled(_: BlockRecord, sample: Sample) -> Sample:
+        return msgspec.structs.replace(
+            sample, loops=4, warmups=(0.5,), values=(0.1, 0.2, 0.3), settling=(0.1, 0.1, 0.1)
+        )
+
+    journal = made_up.amend(made_up.journal(run), settled)
+    assert analyse(run, journal).coverage.timed_seconds == pytest.approx(4 * 4 * 1.4), "four seats of four loops"
+    cases = tuple(msgspec.structs.replace(case, measure=Measure.CAPACITY) for case in run.plan.cases)
+    counted = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, cases=cases))
+    windows = analyse(counted, made_up.journal(run)).coverage.timed_seconds
+    assert windows == pytest.approx(4 * 4 * CAPACITY_WINDOW), "a warm-up and three values, whatever they say"
 
 
 def test_efficiency_adds_up_over_the_executions_of_a_resumed_run() -> None:

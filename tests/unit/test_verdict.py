@@ -420,7 +420,7 @@ def test_sentences_beside_charts() -> None:
     )
     assert accounts.outcomes_sentence(findings) == (
         "Nothing failed: all 160 planned samples of 48 blocks are valid. "
-        "Workers were alive for 81 % of 2 min 40 s; the rest is the harness."
+        f"Workers were alive for 81 % of 2 min 40 s; {100 * (findings.coverage.timed or 0):.0f} % were timed."
     )
     assert prose.parity_sentence(findings.parity[0]) == (
         "3.13t and 3.13 differ in free threading and, as far as is known, in nothing else."
