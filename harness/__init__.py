@@ -13,6 +13,14 @@ seat
 block
     One round of one workload on one CPU set: one worker process per seat, all alive at once, taking turns value by
     value in lockstep.  Two values of the same turn number are a pair.
+settling
+    The turn right before a value, by the same worker: it fills the caches again and does not count.
+gauge
+    How long a short fixed loop takes on each CPU, before and after a turn: it tells how fast the CPUs were.
+ledger
+    What else happened on the machine while a block was measured; by its rules a block is valid or invalid.
+noise floor
+    The difference that this host shows between a build and itself in a case.
 group
     All blocks of the same cases (a workload and what is measured of it, on one CPU set): what stops together.
 look
