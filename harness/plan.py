@@ -33,31 +33,26 @@ from harness.planning import LOOKS, Variances, even, values_per_worker
 class Effort:
     """What a profile spends."""
 
-    size: Size
     target: float
     """Half-width at which a group stops, relative."""
     blocks: int
     """Rounds over all workloads and CPU sets, at most."""
     budget_seconds: float
-    warmups: int
-    turn_seconds: float
-    """Of one-thread cases; cases with more threads take `THREADED_TURN` times as long."""
     measures: tuple[Measure, ...] = tuple(Measure)
 
 
 EFFORTS = {
-    Profile.QUICK: Effort(
-        size=Size.QUICK,
-        target=0.05,
-        blocks=16,
-        budget_seconds=240,
-        warmups=1,
-        turn_seconds=0.02,
-        measures=(Measure.TIME, Measure.CAPACITY),
-    ),
-    Profile.STANDARD: Effort(size=Size.QUICK, target=0.02, blocks=48, budget_seconds=1200, warmups=1, turn_seconds=0.1),
-    Profile.RIGOROUS: Effort(size=Size.FULL, target=0.01, blocks=64, budget_seconds=7200, warmups=1, turn_seconds=0.1),
+    Profile.QUICK: Effort(target=0.05, blocks=16, budget_seconds=240, measures=(Measure.TIME, Measure.CAPACITY)),
+    Profile.STANDARD: Effort(target=0.02, blocks=48, budget_seconds=1200),
+    Profile.RIGOROUS: Effort(target=0.01, blocks=64, budget_seconds=7200),
 }
+
+WARMUPS = 1
+"""Turns of a worker before its first value: code is specialised, and memory allocated."""
+
+TURN_SECONDS = 0.02
+"""Of one-thread cases, at least.  Short, so that both values of a pair meet the same speed of their CPU, and yet long
+against what a turn costs (docs/method.md).  Cases with more threads take `THREADED_TURN` times as long."""
 
 THREADED_TURN = 3.0
 """A hand-over to threads and the kernel's placement of them must be small against a turn (docs/method.md)."""
@@ -97,7 +92,7 @@ class Request:
     threads: tuple[int, ...] | None = None
     """None: the powers of two up to the size of each CPU set, and that size."""
     profile: Profile = Profile.QUICK
-    size: Size | None = None
+    size: Size = Size.QUICK
     measures: tuple[Measure, ...] | None = None
     """None: the profile's."""
     placement: Placement = Placement.PINNED
@@ -135,7 +130,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         ]
         raise RequestError(f"nothing is left to measure: {'; '.join(reasons)}")
     blocks: list[Block] = []
-    costs = _Costs(request.workloads, request.size or effort.size, effort.turn_seconds)
+    costs = _Costs(request.workloads, request.size)
     for round_ in range(request.blocks or effort.blocks):
         for group in shuffle.sample(groups, len(groups)):
             first, cpus = group[0], group[0].cpus
@@ -148,7 +143,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
-                    values=_values(request, effort.warmups, group, costs),
+                    values=_values(request, group, costs),
                     settling=costs.settling(first),
                     gauged=first.measure is Measure.TIME and len(group) > 1,
                 )
@@ -156,14 +151,14 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     return Plan(
         seed=request.seed,
         profile=request.profile,
-        size=request.size or effort.size,
+        size=request.size,
         builds=request.builds,
         workloads=tuple(w for w in request.workloads if any(case.workload == w.name for case in cases)),
         cases=tuple(cases),
         blocks=tuple(blocks),
         skipped=tuple(skipped),
-        warmups=effort.warmups,
-        turn_seconds=effort.turn_seconds,
+        warmups=WARMUPS,
+        turn_seconds=TURN_SECONDS,
         timeout_seconds=request.timeout_seconds,
         target=None if request.blocks else effort.target,
         budget_seconds=None if request.blocks else request.budget_seconds or effort.budget_seconds,
@@ -200,7 +195,6 @@ class _Costs:
 
     workloads: tuple[Workload, ...]
     size: Size
-    turn_seconds: float
 
     def turn(self, case: Case) -> float:
         """Seconds of a turn, with its settling."""
@@ -212,7 +206,7 @@ class _Costs:
 
     def _value(self, case: Case) -> float:
         """Half as long again as the least: loops double until the minimum is reached.  A full job takes its time."""
-        least = 1.5 * _least(case, self.turn_seconds)
+        least = 1.5 * _least(case, TURN_SECONDS)
         if self.size is Size.QUICK or case.measure is Measure.CAPACITY:
             return least
         return max(least, *(work.full_seconds for work in self.workloads if work.name == case.workload))
@@ -237,7 +231,7 @@ def first_look_seconds(plan: Plan) -> float:
 
 def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
     by_id = {case.id: case for case in plan.cases}
-    costs = _Costs(plan.workloads, plan.size, plan.turn_seconds)
+    costs = _Costs(plan.workloads, plan.size)
 
     def seat(case: Case, turns: int) -> float:
         place = CONTAINER_SECONDS if case.measure is Measure.MEMORY else 0.0
@@ -258,7 +252,7 @@ def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort:
             yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
 
 
-def _values(request: Request, warmups: int, group: Sequence[Case], costs: _Costs) -> int:
+def _values(request: Request, group: Sequence[Case], costs: _Costs) -> int:
     """Values per worker until the first look, which knows better."""
     first = group[0]
     match first.measure:
@@ -266,7 +260,7 @@ def _values(request: Request, warmups: int, group: Sequence[Case], costs: _Costs
             turns = len(request.builds) * sum(costs.turn(case) for case in group)
             workers = WORKER_SECONDS + len(request.builds) * len(group) * WORKER_SECONDS / 2
             guess = Variances(within=VARIANCE_RATIO, between=1.0)
-            return even(values_per_worker(guess, workers + warmups * turns, turns, cap=LOOKS[0]))
+            return even(values_per_worker(guess, workers + WARMUPS * turns, turns, cap=LOOKS[0]))
         case Measure.CAPACITY:  # whole rounds over all CPUs of the set, since each window is on other ones
             return len(first.cpus) * math.ceil(CAPACITY_WINDOWS / len(first.cpus))
         case Measure.MEMORY:

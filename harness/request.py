@@ -38,7 +38,7 @@ class BenchOptions:
     blocks: str | None = None
     budget: str | None = None
     timeout: str = "120"
-    size: str | None = None
+    size: str = Size.QUICK
     measures: str | None = None
     placement: str = Placement.PINNED
     wait: bool = True
@@ -61,7 +61,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         profile=profile,
-        size=None if options.size is None else Size(specs.choose("--size", options.size, list(Size))),
+        size=Size(specs.choose("--size", options.size, list(Size))),
         measures=None if options.measures is None else specs.measures(options.measures),
         placement=Placement(specs.choose("--placement", options.placement, list(Placement))),
         blocks=None if options.blocks is None else specs.whole_number("--blocks", options.blocks),
@@ -132,7 +132,7 @@ def _bench_words(options: BenchOptions, plan: Plan) -> list[str]:
         names = options.builds
     words = ["--builds", names, "--cores", ",".join(map(str, sizes))]
     words += ["--threads", options.threads] if options.threads else []
-    words += ["--size", options.size] if options.size else []
+    words += ["--size", options.size] if options.size != Size.QUICK else []
     words += ["--measures", options.measures] if options.measures else []
     words += ["--placement", options.placement] if options.placement != Placement.PINNED else []
     words += ["--engine", options.engine] if options.engine != "docker" else []

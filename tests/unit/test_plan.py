@@ -104,10 +104,6 @@ def test_builds_of_a_case_are_neighbours_in_every_turn() -> None:
     assert len(orders) > 1
 
 
-def test_only_the_rigorous_profile_has_time_for_full_jobs() -> None:
-    assert [EFFORTS[profile].size for profile in Profile] == [Size.QUICK, Size.QUICK, Size.FULL]
-
-
 def test_more_blocks_take_longer() -> None:
     assert estimate_seconds(make_plan(request(PURE, SINGLE), ())) > estimate_seconds(make_plan(request(SINGLE), ()))
 
