@@ -218,6 +218,8 @@ class Block(Struct, frozen=True, kw_only=True):
     """The CPU that one-thread seats are bound to in this block, where time is measured."""
     values: int
     """Turns per worker that are values; of a group that may stop, until its first look."""
+    measure: Measure = Measure.TIME
+    """Of all its cases."""
     settling: int = 0
     """Turns before each value, by the same worker, that are not values: caches are another worker's at first."""
     gauged: bool = False

@@ -63,7 +63,7 @@ SETTLING = 1
 LONG_TURN = 0.2
 """Seconds from which on a turn needs no settling: filling caches takes one or two milliseconds."""
 
-CAPACITY_WINDOWS = 16
+CAPACITY_WINDOWS = 32
 """Windows of a worker, at least: they are short."""
 
 MEMORY_VALUES = 1
@@ -144,6 +144,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
                     values=_values(request, group, costs),
+                    measure=first.measure,
                     settling=costs.settling(first),
                     gauged=first.measure is Measure.TIME and len(group) > 1,
                 )
@@ -168,9 +169,16 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
 def turn_order(block: Block, builds: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """The seats (case, build) of a block in the order of their turns.
 
-    Shuffled by the block's seed, but the builds of one case stay neighbours: their ratio is the main question.
+    Shuffled by the block's seed, but what is compared stays neighbours: the builds of one case, or where capacity is
+    measured the thread counts of one build.
     """
     shuffle = random.Random(block.order_seed)
+    if block.measure is Measure.CAPACITY:
+        return tuple(
+            (case, build)
+            for build in shuffle.sample(builds, len(builds))
+            for case in shuffle.sample(block.cases, len(block.cases))
+        )
     return tuple(
         (case, build)
         for case in shuffle.sample(block.cases, len(block.cases))

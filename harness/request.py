@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import builds, host, specs
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
-from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size
+from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size, Source
 from harness.plan import Request
 
 ENGINES = ("docker", "host")
@@ -92,6 +92,9 @@ def named_builds(options: BenchOptions) -> tuple[Build, ...] | None:
         return None
     known = builds.load()
     named = builds.resolve(specs.split("--builds", options.builds), known)
+    for build in named:
+        if build.source is Source.HOST:
+            raise RequestError(f"{build.name} is an interpreter of this host", hint="Measure it with --engine host.")
     return named if wanted is None else tuple(builds.optimized(build, wanted, known) for build in named)
 
 

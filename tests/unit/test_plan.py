@@ -93,6 +93,14 @@ def test_nothing_left_to_measure_is_an_error() -> None:
         make_plan(request(PARSER), [facts("gil")])
 
 
+def test_thread_counts_of_a_build_are_neighbours_where_capacity_is_measured() -> None:
+    able = msgspec.structs.replace(PURE, capacity=True)
+    plan = make_plan(replace(request(able, cpus=2), measures=(Measure.CAPACITY,)), ())
+    orders = {turn_order(block, plan.builds) for block in plan.blocks}
+    assert all(order[0][1] == order[1][1] != order[2][1] == order[3][1] for order in orders)
+    assert len(orders) > 1
+
+
 def test_builds_of_a_case_are_neighbours_in_every_turn() -> None:
     plan = make_plan(request(PURE), ())
     orders = set()
