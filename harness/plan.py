@@ -38,13 +38,17 @@ class Effort:
     blocks: int
     """Rounds over all workloads and CPU sets, at most."""
     budget_seconds: float
+    windows: int
+    """Windows of a worker whose capacity is measured, at least, until its first look: they are short."""
     measures: tuple[Measure, ...] = tuple(Measure)
 
 
 EFFORTS = {
-    Profile.QUICK: Effort(target=0.05, blocks=16, budget_seconds=240, measures=(Measure.TIME, Measure.CAPACITY)),
-    Profile.STANDARD: Effort(target=0.02, blocks=48, budget_seconds=1200),
-    Profile.RIGOROUS: Effort(target=0.01, blocks=64, budget_seconds=7200),
+    Profile.QUICK: Effort(
+        target=0.05, blocks=16, budget_seconds=240, windows=12, measures=(Measure.TIME, Measure.CAPACITY)
+    ),
+    Profile.STANDARD: Effort(target=0.02, blocks=48, budget_seconds=1200, windows=32),
+    Profile.RIGOROUS: Effort(target=0.01, blocks=64, budget_seconds=7200, windows=32),
 }
 
 WARMUPS = 1
@@ -62,9 +66,6 @@ SETTLING = 1
 
 LONG_TURN = 0.2
 """Seconds from which on a turn needs no settling: filling caches takes one or two milliseconds."""
-
-CAPACITY_WINDOWS = 32
-"""Windows of a worker, at least: they are short."""
 
 MEMORY_VALUES = 1
 """A job that was done twice, once to warm up, has reached its peak."""
@@ -143,7 +144,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
-                    values=_values(request, group, costs),
+                    values=_values(request, effort, group, costs),
                     measure=first.measure,
                     settling=costs.settling(first),
                     gauged=first.measure is Measure.TIME and len(group) > 1,
@@ -260,7 +261,7 @@ def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort:
             yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
 
 
-def _values(request: Request, group: Sequence[Case], costs: _Costs) -> int:
+def _values(request: Request, effort: Effort, group: Sequence[Case], costs: _Costs) -> int:
     """Values per worker until the first look, which knows better."""
     first = group[0]
     match first.measure:
@@ -270,7 +271,7 @@ def _values(request: Request, group: Sequence[Case], costs: _Costs) -> int:
             guess = Variances(within=VARIANCE_RATIO, between=1.0)
             return even(values_per_worker(guess, workers + WARMUPS * turns, turns, cap=LOOKS[0]))
         case Measure.CAPACITY:  # whole rounds over all CPUs of the set, since each window is on other ones
-            return len(first.cpus) * math.ceil(CAPACITY_WINDOWS / len(first.cpus))
+            return len(first.cpus) * math.ceil(effort.windows / len(first.cpus))
         case Measure.MEMORY:
             return MEMORY_VALUES
         case _:
