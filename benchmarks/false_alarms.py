@@ -28,7 +28,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from scipy import stats as scipy_stats
 
 from benchmarks._laboratory import (
     WORKLOADS,
@@ -251,7 +250,7 @@ def _by_workload(comparisons: Sequence[Comparison]) -> Iterator[tuple[str, ...]]
 
 def _row(name: str, found: Sequence[Ours] | Sequence[Theirs]) -> tuple[str, ...]:
     alarms = sum(one.different for one in found)
-    low, high = clopper_pearson(alarms, len(found))
+    low, high = stats.share_interval(alarms, len(found))
     changes = [abs(one.change) for one in found]
     return (
         name,
@@ -263,12 +262,6 @@ def _row(name: str, found: Sequence[Ours] | Sequence[Theirs]) -> tuple[str, ...]
         percent(statistics.median(changes)),
         percent(np.quantile(changes, 0.95)),
     )
-
-
-def clopper_pearson(hits: int, trials: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share."""
-    interval = scipy_stats.binomtest(hits, trials).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
 
 
 def remaining(effects: Sequence[stats.Effect]) -> int:

@@ -46,7 +46,7 @@ from benchmarks._laboratory import (
     refuse_unwritable,
 )
 from benchmarks._load import LONGEST, SHORTEST, episodes, load
-from benchmarks.false_alarms import Record, clopper_pearson, is_last, remaining
+from benchmarks.false_alarms import Record, is_last, remaining
 from benchmarks.power import WORKLOAD, read_effects, slower_workloads, sum_of_squares
 from harness import stats
 from harness.errors import MeasurementError, RequestError
@@ -231,8 +231,8 @@ def test_blocks_end_at_a_look_when_the_next_one_would_not_fit() -> None:
 
 
 def test_the_rates_interval_is_exact() -> None:
-    assert clopper_pearson(0, 100) == pytest.approx((0, 1 - 0.025**0.01))
-    assert clopper_pearson(5, 100) == pytest.approx((0.0164, 0.1128), abs=1e-4)
+    assert stats.share_interval(0, 100) == pytest.approx((0, 1 - 0.025**0.01))
+    assert stats.share_interval(5, 100) == pytest.approx((0.0164, 0.1128), abs=1e-4)
 
 
 def test_of_many_comparisons_only_what_stands_out_remains_different() -> None:
