@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from harness import samples
 from harness.engine import Engine, Place, Worker
 from harness.errors import HostError, MeasurementError
 from harness.journal import (
-    ATTEMPTS,
+    Attempts,
     BlockRecord,
     Calibration,
     Disturbance,
@@ -106,7 +105,8 @@ class AsPlanned:
 
     def wanted(self, block: Block) -> bool:
         """Always."""
-        return block.values > 0
+        del block
+        return True
 
     def values(self, block: Block) -> int:
         """The plan's."""
@@ -149,7 +149,7 @@ class Execution:
         self._loops = {case.id: 1 for case in plan.cases if not case.measure.calibrated} | dict(loops)
         self._failed: dict[str, Failure] = {}
         self._pending = [block for block in plan.blocks if block.index not in done]
-        self._attempts: Counter[int] = Counter()
+        self._attempts = Attempts()
         self._steering = steering or AsPlanned()
         self._schedule = schedule
 
@@ -170,8 +170,7 @@ class Execution:
                 if self._places.given_up:
                     return
         record = self._measure(block)
-        self._attempts[block.index] += 1
-        if record.invalid and self._attempts[block.index] < ATTEMPTS:
+        if not self._attempts.ended(record):
             self._pending.append(block)
         yield record
 

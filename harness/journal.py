@@ -5,6 +5,7 @@ A line of outcomes.jsonl is one of `JournalLine`.  Lines are only ever appended.
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 
 from harness.model import Group, Struct
@@ -139,6 +140,18 @@ class BlockRecord(Struct, frozen=True, kw_only=True, tag="block"):
 
 ATTEMPTS = 3
 """A block that was invalid as often is not measured again."""
+
+
+class Attempts:
+    """Counts how often each block was invalid."""
+
+    def __init__(self) -> None:
+        self._invalid: Counter[int] = Counter()
+
+    def ended(self, record: BlockRecord) -> bool:
+        """Take note of a measurement; whether its block is not measured again: valid, or invalid too often."""
+        self._invalid[record.index] += bool(record.invalid)
+        return not record.invalid or self._invalid[record.index] >= ATTEMPTS
 
 
 class Calibration(Struct, frozen=True, kw_only=True, tag="calibration"):

@@ -7,12 +7,12 @@ The p-value has no say.  Time is what the journal has recorded of blocks and cal
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from harness import planning, stats
 from harness.gauge import LEAST_BLOCKS, Best
-from harness.journal import ATTEMPTS, BlockRecord, Calibration, Depth, JournalLine, Sample, Settled, Stop
+from harness.journal import Attempts, BlockRecord, Calibration, Depth, JournalLine, Sample, Settled, Stop
 from harness.model import Block, Group, Measure, Plan
 from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks, enough, next_look
 from harness.ratios import Ratio, Seat, ratios
@@ -44,8 +44,7 @@ class _State:
     """How long these took."""
     done: set[int] = field(default_factory=set)
     """Indices of the blocks that are not measured again."""
-    attempts: Counter[int] = field(default_factory=Counter)
-    """How often a block was invalid."""
+    attempts: Attempts = field(default_factory=Attempts)
     width: float = math.inf
     """Half-width of the widest target at the last look; inf where there is none yet."""
     decided: bool = False
@@ -64,11 +63,9 @@ class _State:
 
     def take(self, record: BlockRecord) -> None:
         """Note what became of a block, and look where it is time to."""
-        if record.invalid:
-            self.attempts[record.index] += 1
-            if self.attempts[record.index] < ATTEMPTS:
-                return
-        else:
+        if not self.attempts.ended(record):
+            return
+        if not record.invalid:
             found = {(one.case, one.build): one for one in record.outcomes if isinstance(one, Sample)}
             self.samples[record.index] = found
             self.seconds.append(record.seconds)
@@ -85,7 +82,7 @@ class _State:
 
     def comparable(self) -> bool:
         """Whether any block has both sides of a target."""
-        return bool(self._widths(self.targets))
+        return any(map(self._measured, self.targets))
 
     def seconds_to(self, target: float) -> float:
         """What a target is expected to take from here; inf where it is out of reach, or nobody can tell."""
@@ -105,10 +102,9 @@ class _State:
         ]
         if not found:
             return None
-        per_block = math.fsum(self.seconds) / len(self.seconds)
-        turns = sum(len(sample.values) for found in self.samples.values() for sample in found.values())
-        round_seconds = self._turn_seconds() * turns / self._rounds()
-        block_seconds = max(0.0, per_block - round_seconds * self._rounds() / len(self.samples))
+        turns = self._turns_seconds()
+        round_seconds = turns / self._rounds()
+        block_seconds = max(0.0, (math.fsum(self.seconds) - turns) / len(self.samples))
         most = max(2, math.ceil((1 - REST) / REST * block_seconds / round_seconds))
 
         def wished(one: planning.Variances) -> int:
@@ -125,15 +121,14 @@ class _State:
             value_seconds=round_seconds / self.windows,
         )
 
-    def _turn_seconds(self) -> float:
-        """Mean over all turns that were values."""
-        turns = [
+    def _turns_seconds(self) -> float:
+        """All turns that were values, summed."""
+        return math.fsum(
             turn.returned - turn.granted
             for found in self.samples.values()
             for sample in found.values()
             for turn in sample.turns[-len(sample.values) :]
-        ]
-        return math.fsum(turns) / len(turns)
+        )
 
     def _rounds(self) -> float:
         """Rounds of all blocks."""
@@ -146,12 +141,16 @@ class _State:
         """
         widths = []
         for ratio in wanted:
-            if any(ratio.under in found and ratio.over in found for found in self.samples.values()):
+            if self._measured(ratio):
                 logs = [stats.block_estimate(pairs) for pairs in self._pairs(ratio) if len(pairs)]
                 width = stats.effect(logs, _LEVEL).half_width if logs else math.nan
                 enough_blocks = not ratio.is_gauged or len(logs) >= min(LEAST_BLOCKS, len(self.samples))
                 widths.append(width if enough_blocks and not math.isnan(width) else math.inf)
         return widths
+
+    def _measured(self, ratio: Ratio) -> bool:
+        """Whether any block has both sides."""
+        return any(ratio.under in found and ratio.over in found for found in self.samples.values())
 
     def _pairs(self, ratio: Ratio) -> list[Series]:
         return [ratio.pairs(found, self.best) for found in self.samples.values()]

@@ -6,7 +6,6 @@ Raw data is only ever appended; everything else can be made again from it.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,7 @@ from typing import Self
 import msgspec
 
 from harness.errors import HostError, RequestError
-from harness.journal import ATTEMPTS, BlockRecord, Calibration, Failure, JournalLine, Reason
+from harness.journal import Attempts, BlockRecord, Calibration, Failure, JournalLine, Reason
 from harness.model import SCHEMA, Run
 
 RUN = "run.json"
@@ -127,14 +126,13 @@ def recorded(journal: Iterable[JournalLine]) -> tuple[dict[str, int], frozenset[
     """
     loops: dict[str, int] = {}
     done: set[int] = set()
-    invalid: Counter[int] = Counter()
+    attempts = Attempts()
     for line in journal:
         match line:
             case Calibration(case=case, loops=found) if found:
                 loops[case] = found
             case BlockRecord(index=index):
-                invalid[index] += bool(line.invalid)
-                if not _lost(line) and (not line.invalid or invalid[index] >= ATTEMPTS):
+                if attempts.ended(line) and not _lost(line):
                     done.add(index)
             case _:
                 pass
