@@ -261,7 +261,7 @@ class Execution:
                     seats[seat.name] = seat
                 table.seat({name: seat.worker for name, seat in seats.items()}, self._plan.timeout_seconds)
                 ledger = Ledger(block.cpus)
-                tracks = table.take_turns(self._grants(block, list(seats)))
+                tracks = table.take_turns(self._grants(block, list(seats)), block.home)
                 ledger.stop()
                 statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
                 self.worker_seconds += time.monotonic() - began

@@ -1,18 +1,20 @@
 """Which turns were disturbed, by gauges: how long a short fixed loop took on each CPU right before and after the turn.
 
 A CPU can be slow for seconds without any count that tells (docs/method.md).  Threads that share a job then wait for the
-one on the slow CPU, and a speedup looks smaller than it is.  The rule is the same for every seat: all of a turn's
-readings within `TOLERANCE` of the best that the same build ever took on the same CPU.
+one on the slow CPU, and a speedup looks smaller than it is.  Where all CPUs are equally slow, on both sides, it does
+not.  So a pair of turns is undisturbed where all its readings, each relative to the best that the same build ever took
+on the same CPU, lie within `TOLERANCE` of one another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator
 
 from harness.journal import Sample
 
 LEAST_BLOCKS = 6
-"""Blocks with an undisturbed turn on both sides that a speedup needs: of fewer, ranks alone can exclude nothing."""
+"""Blocks with an undisturbed pair of turns that a speedup needs: of fewer, ranks alone can exclude nothing."""
 
 TOLERANCE = 0.2
 """Relative: processes of one build differ by a few per cent, the two speeds of such a CPU by a factor."""
@@ -32,21 +34,18 @@ class Best:
                     key = sample.build, cpu
                     self._seconds[key] = min(self._seconds.get(key, seconds), seconds)
 
-    def undisturbed(self, sample: Sample) -> frozenset[int]:
-        """Values (from 0) of a sample whose turns were undisturbed; all of a sample without gauges."""
-        if not sample.gauges:
-            return frozenset(range(len(sample.values)))
-        best = [self._seconds.get((sample.build, cpu), 0.0) for cpu in sample.evidence.cpus_allowed]
-        gauges = sample.gauges[len(sample.warmups) :]
-        return frozenset(
-            number
-            for number, gauge in enumerate(gauges)
-            if _is_near(gauge.before, best) and _is_near(gauge.after, best)
-        )
+    def undisturbed(self, one: Sample, other: Sample) -> list[int]:
+        """Turns (from 0) in which all CPUs were equally slow, on both sides; all turns of samples without gauges."""
+        turns = min(len(one.values), len(other.values))
+        if not (one.gauges and other.gauges):
+            return list(range(turns))
+        pairs = zip(self._slowness(one), self._slowness(other), strict=False)
+        return [turn for turn, (a, b) in enumerate(pairs) if a and b and max(*a, *b) <= (1 + TOLERANCE) * min(*a, *b)]
 
-
-def _is_near(readings: Sequence[float], best: Sequence[float]) -> bool:
-    """Whether there is a reading of every CPU, and each near its best."""
-    if len(readings) != len(best):
-        return False
-    return all(seconds <= (1 + TOLERANCE) * least for seconds, least in zip(readings, best, strict=True))
+    def _slowness(self, sample: Sample) -> Iterator[list[float]]:
+        """Of each value's turn all readings relative to the best of their CPU; none where a CPU was not read."""
+        best = [self._seconds.get((sample.build, cpu), math.nan) for cpu in sample.evidence.cpus_allowed]
+        for gauge in sample.gauges[len(sample.warmups) :]:
+            complete = len(gauge.before) == len(gauge.after) == len(best)
+            readings = (gauge.before, gauge.after) if complete else ()
+            yield [seconds / least for reading in readings for seconds, least in zip(reading, best, strict=True)]

@@ -10,7 +10,8 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -92,20 +93,24 @@ class Lockstep:
         for seat in list(self._seats):
             self._listen(seat)
 
-    def take_turns(self, schedule: Sequence[str]) -> dict[str, Track]:
+    def take_turns(self, schedule: Sequence[str], home: int) -> dict[str, Track]:
         """Let those seated take turns, one worker at a time, and return what happened, by seat.
 
         `schedule` says whose turn it is, turn by turn, warm-ups and values alike.  A seat that dies or falls silent for
         too long drops out and the others go on: its track has fewer turns; a silent worker is killed, since it may be
         busy.  Returns when every seat has had its turns or dropped out; the workers are then free to write their
         results and end.
+
+        Meanwhile this thread is on CPU `home`, that of the workers with one thread: one that is done, this thread and
+        the next one then follow each other on a CPU that never halts.  Waking a halted one takes longer than all else.
         """
         began = time.monotonic()
         left = Counter(schedule)
-        for seat in schedule:
-            left[seat] -= 1
-            if seat in self._seats:
-                self._give_turn(seat, began, last=not left[seat])
+        with _on_cpu(home):
+            for seat in schedule:
+                left[seat] -= 1
+                if seat in self._seats:
+                    self._give_turn(seat, began, last=not left[seat])
         for seat in list(self._seats):
             self._tell(seat)
         return self._tracks
@@ -150,6 +155,18 @@ class Lockstep:
 
     def _drop(self, seat: str) -> None:
         self._seats.pop(seat).close()
+
+
+@contextmanager
+def _on_cpu(cpu: int) -> Iterator[None]:
+    """This thread on one CPU; where it may not be there, it stays where it is."""
+    allowed = os.sched_getaffinity(0)
+    with suppress(OSError):
+        os.sched_setaffinity(0, {cpu})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _name(connection: socket.socket) -> str:

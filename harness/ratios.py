@@ -61,8 +61,8 @@ def builds(under: Sample, over: Sample, measure: Measure) -> Series:
 
 
 def completion(under: Sample, over: Sample, best: Best) -> Series:
-    """How many times as fast `over` completes the job, in the turns that were undisturbed on both sides."""
-    turns = sorted(best.undisturbed(under) & best.undisturbed(over))
+    """How many times as fast `over` completes the job, in the turns that were undisturbed."""
+    turns = best.undisturbed(under, over)
     return stats.pair_logs([over.values[turn] for turn in turns], [under.values[turn] for turn in turns])
 
 

@@ -99,7 +99,7 @@ class Speedup:
     gauged: bool = False
     """Whether there were gauges; otherwise nobody knows which turns were disturbed, and the effect rests on all."""
     decided: bool = True
-    """Whether enough blocks have an undisturbed turn; otherwise the effect is no answer on this host now."""
+    """Whether enough blocks have an undisturbed pair of turns; otherwise the effect is no answer on this host now."""
 
     @property
     def answer(self) -> Effect | None:

@@ -233,13 +233,13 @@ def turns_clause(speedups: Iterable[Speedup]) -> str:
     if not gauged:
         return ""
     if all(s.undisturbed == s.turns for s in gauged):
-        return f", from all {span([s.turns for s in gauged])} turns: every CPU was at its full speed"
+        return f", from all {span([s.turns for s in gauged])} turns: all CPUs were equally fast"
     if len({s.turns for s in gauged}) == 1:
         some = [str(s.undisturbed) for s in gauged]
         each = f"{listed(some) if len(set(some)) > 1 else some[0]} of {gauged[0].turns}"
     else:
         each = listed([turns(s) for s in gauged])
-    return f", from {each} turns; during the others a CPU was slow"
+    return f", from {each} turns; during the others one CPU was slower than another"
 
 
 def turns(speedup: Speedup) -> str:

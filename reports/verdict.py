@@ -203,7 +203,7 @@ def _undecided(measured: Sequence[Speedup], where: str) -> Statement:
     """No time to completion on more threads is an answer."""
     best = max(measured, key=lambda s: s.undisturbed / s.turns)
     quietest = f"{best.case.workload} on {best.build} {turns(best)}"
-    few = f"too few turns were undisturbed, at best of {quietest}; during the others a CPU was slow"
+    few = f"too few turns were undisturbed, at best of {quietest}; during the others one CPU was slower than another"
     return Statement(f"The time to completion on more threads{where} is {HERE_NOW}", few, HERE_NOW)
 
 

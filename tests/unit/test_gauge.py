@@ -26,23 +26,24 @@ def sample(threads: int, values: Sequence[float], gauges: Sequence[tuple[Sequenc
     return msgspec.structs.replace(made, gauges=readings)
 
 
-def test_a_turn_is_undisturbed_where_all_readings_are_near_the_best_of_their_cpu() -> None:
+def test_a_pair_of_turns_is_undisturbed_where_all_cpus_are_equally_slow() -> None:
     fast, near, slow = 0.001, 0.001 * (1 + TOLERANCE), 0.001 * (1 + TOLERANCE) + 1e-6
-    two = sample(
-        2,
-        [1.0] * 5,
-        [
-            ((slow, 2 * slow), (slow, 2 * slow)),
-            ((fast, 2 * fast), (near, 2 * near)),
-            ((slow, 2 * fast), (fast, 2 * fast)),
-            ((fast, 2 * fast), (fast, 2 * slow)),
-            ((fast, 2 * fast), (fast, 2 * fast)),
-            ((fast,), (fast,)),
-        ],
-    )
+    pairs = {
+        "all at their best": (((fast,), (fast,)), ((fast, 2 * fast), (fast, 2 * fast))),
+        "nearly": (((fast,), (fast,)), ((fast, 2 * fast), (near, 2 * near))),
+        "one slow before": (((fast,), (fast,)), ((slow, 2 * fast), (fast, 2 * fast))),
+        "the other slow after": (((fast,), (fast,)), ((fast, 2 * fast), (fast, 2 * slow))),
+        "all slow": (((slow,), (slow,)), ((slow, 2 * slow), (slow, 2 * slow))),
+        "one side slow": (((fast,), (fast,)), ((slow, 2 * slow), (slow, 2 * slow))),
+        "a CPU taken away": (((fast,), (fast,)), ((fast,), (fast,))),
+    }
+    one = sample(1, [1.0] * len(pairs), [((slow,), (slow,)), *(under for under, _ in pairs.values())])
+    two = sample(2, [1.0] * len(pairs), [((slow, 2 * slow), (slow, 2 * slow)), *(over for _, over in pairs.values())])
     best = Best()
+    best.note(one)
     best.note(two)
-    assert best.undisturbed(two) == {0, 3}
+    kept = {name for number, name in enumerate(pairs) if number in best.undisturbed(one, two)}
+    assert kept == {"all at their best", "nearly", "all slow"}
 
 
 def test_builds_have_bests_of_their_own_and_cpus_too() -> None:
@@ -50,14 +51,15 @@ def test_builds_have_bests_of_their_own_and_cpus_too() -> None:
     best.note(sample(1, [1.0], [((0.001,), (0.001,))] * 2))
     other = msgspec.structs.replace(sample(1, [1.0], [((0.002,), (0.002,))] * 2), build="another")
     best.note(other)
-    assert best.undisturbed(other) == {0}
+    one = sample(1, [1.0], [((0.001,), (0.001,))] * 2)
+    assert best.undisturbed(one, other) == [0]
 
 
 def test_without_gauges_every_turn_counts() -> None:
-    assert Best().undisturbed(sample(1, [1.0, 2.0], [])) == {0, 1}
+    assert Best().undisturbed(sample(1, [1.0, 2.0], []), sample(2, [1.0, 2.0, 3.0], [])) == [0, 1]
 
 
-def test_the_time_to_completion_comes_from_turns_that_were_undisturbed_on_both_sides() -> None:
+def test_the_time_to_completion_comes_from_undisturbed_turns() -> None:
     quiet, noisy = ((0.001,), (0.001,)), ((0.003,), (0.001,))
     quiet2, noisy2 = ((0.001, 0.001), (0.001, 0.001)), ((0.001, 0.001), (0.001, 0.004))
     one = sample(1, [2.0, 9.0, 2.0, 2.2], [quiet, quiet, noisy, quiet, quiet])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +76,9 @@ class Player:
 Table = tuple[dict[str, Track], list[tuple[str, str]], dict[str, Player]]
 
 
+HOME = min(os.sched_getaffinity(0))
+
+
 def play(
     tmp_path: Path,
     *make: Callable[[Path, list[tuple[str, str]]], Player],
@@ -87,7 +91,7 @@ def play(
         for player in players.values():
             player.start()
         table.seat(players, timeout)
-        tracks = table.take_turns(schedule or back_and_forth(list(players), 4))
+        tracks = table.take_turns(schedule or back_and_forth(list(players), 4), HOME)
         for player in players.values():
             player.ended.wait(5)
     return tracks, log, players
@@ -108,6 +112,21 @@ def test_turns_follow_any_schedule(tmp_path: Path) -> None:
     tracks, log, _ = play(tmp_path, lambda p, g: Player("a", p, g), lambda p, g: Player("b", p, g), schedule=schedule)
     assert [seat for seat, what in log if what == "begins"] == schedule
     assert [len(track.turns) for track in tracks.values()] == [4, 4]
+
+
+def test_between_turns_the_harness_is_on_the_workers_cpu(tmp_path: Path) -> None:
+    allowed, seen = os.sched_getaffinity(0), []
+
+    class Observed(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            for seat in super().__iter__():
+                seen.append(os.sched_getaffinity(0))
+                yield seat
+
+    tracks, _, _ = play(tmp_path, lambda p, g: Player("a", p, g), schedule=Observed(["a"] * 4))
+    assert len(tracks["a"].turns) == 4
+    assert seen[-4:] == [{HOME}] * 4
+    assert os.sched_getaffinity(0) == allowed
 
 
 def test_nobody_is_free_to_end_before_all_have_had_their_turns(tmp_path: Path) -> None:

@@ -304,10 +304,9 @@ def gauged_records(run: Run, disturbed: Callable[[int], bool]) -> dict[int, Bloc
 
     def gauge(line: BlockRecord, sample: Sample) -> Sample:
         slow = 3.0 if disturbed(line.index) else 1.0
-        reading = (0.001 * slow,) * len(sample.evidence.cpus_allowed)
-        return msgspec.structs.replace(
-            sample, gauges=(Gauge(before=reading, after=reading),) * (len(sample.values) + 1)
-        )
+        cpus = len(sample.evidence.cpus_allowed)
+        gauge = Gauge(before=(0.001,) * cpus, after=(0.001 * slow,) * cpus)
+        return msgspec.structs.replace(sample, gauges=(gauge,) * (len(sample.values) + 1))
 
     journal = made_up.amend(made_up.journal(run, noise=0.01), gauge)
     return {line.index: line for line in journal if isinstance(line, BlockRecord)}

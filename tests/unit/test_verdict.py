@@ -241,16 +241,18 @@ def test_a_time_to_completion_says_how_many_turns_it_rests_on() -> None:
     assert _sentences(findings)[2] == (
         "On 2 threads instead of 1, pure_python/process_data is 1.93× as fast on 3.13t and no faster on 3.13 (1.00×): "
         "time to completion, the largest gain of 2 workloads, 95 % intervals 1.92× to 1.95× and 0.99× to 1.00×, "
-        f"from {speedup.undisturbed} of 96 turns; during the others a CPU was slow."
+        f"from {speedup.undisturbed} of 96 turns; during the others one CPU was "
+        "slower than another."
     )
     assert prose.speedup_sentence(findings.speedups[2:]) == (
         "On 2 threads instead of 1: no faster on 3.13 (1.00×) and 1.93× as fast on 3.13t (95 % intervals 0.99× to "
-        f"1.00× and 1.92× to 1.95×), from {speedup.undisturbed} of 96 turns; during the others a CPU was slow."
+        f"1.00× and 1.92× to 1.95×), from {speedup.undisturbed} of 96 turns; during the others one CPU was "
+        "slower than another."
     )
 
 
 def test_where_no_turn_was_disturbed_all_of_them_count() -> None:
-    assert _sentences(_gauged(slow=0.0))[2].endswith("from all 96 turns: every CPU was at its full speed.")
+    assert _sentences(_gauged(slow=0.0))[2].endswith("from all 96 turns: all CPUs were equally fast.")
 
 
 @pytest.mark.parametrize("slow", [0.97, 1.0])
@@ -261,7 +263,8 @@ def test_a_time_to_completion_without_undisturbed_turns_is_no_gain(slow: float) 
 
     assert completion == (
         "The time to completion on more threads is undecided on this host now: too few turns were undisturbed, at best "
-        f"of {best.case.workload} on {best.build} {best.undisturbed} of 96; during the others a CPU was slow."
+        f"of {best.case.workload} on {best.build} {best.undisturbed} of 96; during the others one CPU was "
+        "slower than another."
     )
     assert capacity.startswith("On 2 threads instead of 1, the work done on pure_python/")
     assert "is 1.9" in capacity
@@ -288,7 +291,7 @@ def test_workloads_that_are_undecided_are_counted() -> None:
     sentence = _sentences(replace(findings, speedups=(*findings.speedups[:2], *undecided)))[2]
 
     assert "time to completion, 95 % intervals" in sentence
-    assert sentence.endswith("a CPU was slow; 1 workload more is undecided on this host now.")
+    assert sentence.endswith("slower than another; 1 workload more is undecided on this host now.")
 
 
 def test_the_best_of_many_gains_is_not_one_by_luck() -> None:
