@@ -207,7 +207,7 @@ class Laboratory:
         """
         (workload,) = plan.workloads
         argv = [str(place.tools / "workloads" / workload.path)]
-        argv += ["--threads=1"] if workload.threaded else []
+        argv += ["--threads=1"] if workload.strategies else []
         argv += [f"--size={plan.size}"] if workload.sized else []
         argv += [*options, _INHERITED, "--quiet", f"--output={place.exchange / 'suite.json'}"]
         self.bench.clear_exchange()

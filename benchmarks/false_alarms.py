@@ -14,7 +14,7 @@ pyperf
 Which of the two goes first alternates.  The workloads, one thread and quick size, take turns.
 
     .venv/bin/python -m benchmarks.false_alarms [--comparisons 100] [--seconds 6] [--seed 1] [--out FILE.json]
-        [--read FILE.json]
+        [--read FILE.json ...]
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from harness.errors import HostError
 from harness.model import BuildFacts, HostFacts, Plan, Struct
 from harness.planning import LOOKS, next_look
 from reports.findings import MARGIN
+from reports.words import listed
 
 SIDES = ("a", "b")
 CASES = "pure_python/cpu_bound,pure_python/records,numeric/matrix"
@@ -219,12 +220,13 @@ def compare(lab: Laboratory, plans: Sequence[Plan], number: int, budget: float) 
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def report(record: Record) -> None:
-    """Print the tables."""
-    comparisons = record.comparisons
+def report(records: Sequence[Record]) -> None:
+    """Print the tables, over all comparisons of several records."""
+    comparisons = [comparison for record in records for comparison in record.comparisons]
     if not comparisons:
         return
-    print(f"CPython {record.build.release} ({record.build.optimize}) against itself, one thread, quick size\n")
+    builds = listed([*dict.fromkeys(f"{one.build.release} ({one.build.optimize})" for one in records)])
+    print(f"CPython {builds} against itself, one thread, quick size\n")
     ours, theirs = [one.ours for one in comparisons], [one.theirs for one in comparisons]
     ways: tuple[tuple[str, Sequence[Ours] | Sequence[Theirs]], ...] = (("Gilometer", ours), ("pyperf", theirs))
     header = (
@@ -279,10 +281,10 @@ def main() -> None:
     parser.add_argument("--workloads", default=CASES)
     parser.add_argument("--build", default=None, help="default: the free-threaded one of the default pair")
     parser.add_argument("--out", type=Path, default=None, help="everything that was measured, as JSON")
-    parser.add_argument("--read", type=Path, default=None, help="measure nothing, explain what --out has written")
+    parser.add_argument("--read", type=Path, nargs="+", help="measure nothing, explain what --out has written")
     options = parser.parse_args()
     if options.read:
-        report(read_record(options.read, Record))
+        report([read_record(path, Record) for path in options.read])
     else:
         _measure(options)
 
@@ -315,7 +317,7 @@ def _measure(options: argparse.Namespace) -> None:
                 )
                 if options.out:
                     options.out.write_bytes(msgspec.json.encode(record))
-                report(record)
+                report([record])
 
 
 if __name__ == "__main__":

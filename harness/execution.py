@@ -27,7 +27,18 @@ from harness.journal import (
 )
 from harness.ledger import Ledger
 from harness.lockstep import Lockstep, Track, back_and_forth
-from harness.model import WRONG_ANSWER_STATUS, Block, BuildFacts, Case, Measure, Placement, Plan, Workload, cpu_list
+from harness.model import (
+    WRONG_ANSWER_STATUS,
+    Block,
+    BuildFacts,
+    Case,
+    Measure,
+    Placement,
+    Plan,
+    Split,
+    Workload,
+    cpu_list,
+)
 from harness.plan import turn_order, turn_seconds
 from harness.validity import disturbances
 from harness.workbench import Workbench
@@ -314,8 +325,10 @@ class Execution:
     def _argv(self, place: Place, case: Case, arguments: list[str]) -> list[str]:
         workload: Workload = self._workloads[case.workload]
         argv = [str(place.tools / "workloads" / workload.path), *arguments]
-        if workload.threaded:
-            argv += ["--threads", str(case.threads), "--strategy", str(case.strategy)]
+        if case.strategy is not None:
+            argv += ["--threads", str(case.threads), "--strategy", case.strategy]
+        if case.split is not Split.SHARE:
+            argv += ["--split", case.split]
         if case.placement is not Placement.PINNED:
             argv += ["--placement", case.placement]
         if case.measure is Measure.CAPACITY:

@@ -24,6 +24,7 @@ class Answers(Struct, frozen=True, kw_only=True):
     machine: str
     packages: dict[str, str]
     turns_gil_on: dict[str, str]
+    no_subinterpreters: dict[str, str]
     debian_packages: dict[str, str]
 
 
@@ -54,6 +55,7 @@ def describe(
         machine=answers.machine,
         packages=answers.packages,
         turns_gil_on=answers.turns_gil_on,
+        no_subinterpreters=answers.no_subinterpreters,
         image=image,
         base=base,
         recipe=recipe,

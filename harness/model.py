@@ -88,6 +88,8 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     """Python packages that the workloads can import: name to version."""
     turns_gil_on: dict[str, str] = {}
     """Of these packages those whose extension modules turn the GIL back on: name to the module that does."""
+    no_subinterpreters: dict[str, str] = {}
+    """Of these packages those that no subinterpreter can import: name to what it says.  Known from 3.14 on."""
     image: str
     """Image id; empty for interpreters of the host."""
     base: str
@@ -112,9 +114,29 @@ class Size(StrEnum):
 
 
 class Strategy(StrEnum):
-    """How a workload spreads its work over workers."""
+    """What shares a job."""
 
+    SERIAL = "serial"
+    """Nothing: all of it in the main thread."""
     THREADS = "threads"
+    """Persistent threads, each with a part of its own."""
+    POOL = "pool"
+    """concurrent.futures.ThreadPoolExecutor."""
+    PROCESSES = "processes"
+    """concurrent.futures.ProcessPoolExecutor: parts and results travel between processes."""
+    INTERPRETERS = "interpreters"
+    """concurrent.futures.InterpreterPoolExecutor, of 3.14 and later: threads with an interpreter and a GIL each."""
+    ASYNCIO = "asyncio"
+    """Tasks of one event loop in the main thread."""
+
+
+class Split(StrEnum):
+    """What each of several threads (processes, ...) gets."""
+
+    SHARE = "share"
+    """Its share of one job: strong scaling."""
+    WHOLE = "whole"
+    """A whole job of its own: weak scaling."""
 
 
 class Placement(StrEnum):
@@ -159,8 +181,10 @@ class Workload(Struct, frozen=True, kw_only=True):
     summary: str = ""
     dependencies: tuple[str, ...] = ()
     """Names of the Python packages it imports."""
-    threaded: bool = False
-    """Takes --threads and splits one job over that many."""
+    strategies: tuple[Strategy, ...] = ()
+    """Takes --threads and --strategy: what the parts of its job can be shared by; empty where it has no parts."""
+    core: bool = False
+    """Measured where nobody says what is to be."""
     sized: bool = False
     """Takes --size quick|full."""
     capacity: bool = False
@@ -174,16 +198,24 @@ class Workload(Struct, frozen=True, kw_only=True):
 
 
 class Case(Struct, frozen=True, kw_only=True):
-    """A workload at one strategy and thread count on one CPU set."""
+    """A workload, shared by so many threads (processes, ...) or by none, on one CPU set."""
 
     id: str
     """Readable and unique in a plan: "pure_python/cpu_bound threads=2 cpus=0-1"."""
     workload: str
     strategy: Strategy | None
+    """None where the workload has no parts."""
     threads: int
+    """How many of what the strategy names execute at once: threads, processes, interpreters or tasks."""
     cpus: tuple[int, ...]
     measure: Measure = Measure.TIME
     placement: Placement = Placement.PINNED
+    split: Split = Split.SHARE
+
+    @property
+    def jobs(self) -> int:
+        """How many whole jobs are done together."""
+        return self.threads if self.split is Split.WHOLE else 1
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from harness.model import (
     Profile,
     Size,
     Skipped,
+    Split,
     Strategy,
     Workload,
     cpu_list,
@@ -92,6 +93,9 @@ class Request:
     cpu_sets: tuple[tuple[int, ...], ...]
     threads: tuple[int, ...] | None = None
     """None: the powers of two up to the size of each CPU set, and that size."""
+    strategies: tuple[Strategy, ...] = (Strategy.THREADS,)
+    """What a job is split over, where it is; each workload has those of them that make sense for it."""
+    split: Split = Split.SHARE
     profile: Profile = Profile.QUICK
     size: Size = Size.QUICK
     measures: tuple[Measure, ...] | None = None
@@ -120,11 +124,11 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     for cpus in request.cpu_sets:
         for workload in request.workloads:
             for group in _groups(workload, cpus, request, effort):
-                if reason := _obstacles(workload, facts):
-                    skipped += [Skipped(case=case.id, reason=reason) for case in group]
-                else:
-                    cases += group
-                    groups.append(group)
+                why = {case: _obstacles(workload, case, facts) for case in group}
+                skipped += [Skipped(case=case.id, reason=reason) for case, reason in why.items() if reason]
+                if left := tuple(case for case, reason in why.items() if not reason):
+                    cases += left
+                    groups.append(left)
     if not cases:
         reasons = sorted({skip.reason for skip in skipped}) or [
             "none of these workloads has a capacity on these threads"
@@ -255,10 +259,26 @@ def _seconds(plan: Plan, blocks: Sequence[Block]) -> float:
 
 def _groups(workload: Workload, cpus: tuple[int, ...], request: Request, effort: Effort) -> Iterator[tuple[Case, ...]]:
     """The cases of a workload on a CPU set that are measured together, block by block."""
-    threads = _thread_counts(workload, len(cpus), request.threads)
     for measure in request.measures or effort.measures:
-        if measure is not Measure.CAPACITY or (workload.capacity and len(threads) > 1):
-            yield tuple(_case(workload, count, cpus, measure, request.placement) for count in threads)
+        if measure is not Measure.CAPACITY or workload.capacity:
+            group = tuple(_cases(workload, cpus, measure, request))
+            if group and (measure is not Measure.CAPACITY or len(group) > 1):
+                yield group
+
+
+def _cases(workload: Workload, cpus: tuple[int, ...], measure: Measure, request: Request) -> Iterator[Case]:
+    """One workload, shared by more and more threads, at each number of them in one way after the other."""
+    strategies = [one for one in Strategy if one in request.strategies and one in workload.strategies]
+    if measure is not Measure.TIME:  # capacity counts what threads do, and memory what one process takes
+        strategies = [one for one in strategies if one is Strategy.THREADS]
+    for count in _thread_counts(workload, len(cpus), request.threads):
+        if not workload.strategies:
+            yield _case(workload, None, count, cpus, measure, request)
+        elif count == 1:
+            yield _case(workload, Strategy.SERIAL, count, cpus, measure, request)
+        else:
+            for strategy in strategies:
+                yield _case(workload, strategy, count, cpus, measure, request)
 
 
 def _values(request: Request, effort: Effort, group: Sequence[Case], costs: _Costs) -> int:
@@ -279,7 +299,7 @@ def _values(request: Request, effort: Effort, group: Sequence[Case], costs: _Cos
 
 
 def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None) -> tuple[int, ...]:
-    if not workload.threaded:
+    if not workload.strategies:
         return (1,)
     if wanted is not None:
         return wanted
@@ -287,31 +307,52 @@ def _thread_counts(workload: Workload, size: int, wanted: tuple[int, ...] | None
     return tuple(sorted({*(power for power in powers if power <= size), size}))
 
 
-def _case(workload: Workload, threads: int, cpus: tuple[int, ...], measure: Measure, placement: Placement) -> Case:
-    """Placement is for the time of several threads: capacity needs them pinned, and memory does not feel it."""
-    if threads == 1 or measure is not Measure.TIME:
-        placement = Placement.PINNED
+def _case(
+    workload: Workload,
+    strategy: Strategy | None,
+    threads: int,
+    cpus: tuple[int, ...],
+    measure: Measure,
+    request: Request,
+) -> Case:
+    """Placement and split are for the time of several threads: capacity has pinned ones with pieces of one job."""
+    several = threads > 1 and measure is Measure.TIME
+    placement = request.placement if several else Placement.PINNED
+    split = request.split if several else Split.SHARE
     question = "" if measure is Measure.TIME else f" {measure}"
     free = f" placement={placement}" if placement is Placement.FREE else ""
+    whole = f" split={split}" if split is Split.WHOLE else ""
+    sharing = Strategy.THREADS if strategy in (None, Strategy.SERIAL) else strategy
     return Case(
-        id=f"{workload.name}{question} threads={threads}{free} cpus={cpu_list(cpus)}",
+        id=f"{workload.name}{question} {sharing}={threads}{whole}{free} cpus={cpu_list(cpus)}",
         workload=workload.name,
-        strategy=Strategy.THREADS if workload.threaded else None,
+        strategy=strategy,
         threads=threads,
         cpus=cpus,
         measure=measure,
         placement=placement,
+        split=split,
     )
 
 
-def _obstacles(workload: Workload, facts: Sequence[BuildFacts]) -> str:
-    """Why the builds cannot be compared on the workload; empty where they can."""
+def _obstacles(workload: Workload, case: Case, facts: Sequence[BuildFacts]) -> str:
+    """Why the builds cannot be compared in a case; empty where they can."""
     reasons = []
     for build in facts:
+        if case.strategy is Strategy.INTERPRETERS and _series(build) < (3, 14):
+            reasons.append(f"{build.build.name} has no InterpreterPoolExecutor, which came with 3.14")
+            continue
         for package in workload.dependencies:
             if package not in build.packages:
                 reasons.append(f"{build.build.name} has no {package}")
             elif module := build.turns_gil_on.get(package):
                 version = build.packages[package]
                 reasons.append(f"{module} of {package} {version} turns the GIL back on in {build.build.name}")
+            elif case.strategy is Strategy.INTERPRETERS and package in build.no_subinterpreters:
+                version = build.packages[package]
+                reasons.append(f"{package} {version} cannot be imported in a subinterpreter of {build.build.name}")
     return ", ".join(reasons)
+
+
+def _series(build: BuildFacts) -> tuple[int, ...]:
+    return tuple(int(number) for number in build.release.split(".")[:2])

@@ -45,7 +45,7 @@ class Ratio:
             return builds(under, over, self.case.measure)
         if self.case.measure is Measure.CAPACITY:
             return stats.round_logs(under.values, over.values, len(self.case.cpus))
-        return completion(under, over, best)
+        return completion(under, over, best, jobs=self.case.jobs)
 
 
 def builds(under: Sample, over: Sample, measure: Measure) -> Series:
@@ -60,10 +60,10 @@ def builds(under: Sample, over: Sample, measure: Measure) -> Series:
             assert_never(measure)
 
 
-def completion(under: Sample, over: Sample, best: Best) -> Series:
-    """How many times as fast `over` completes the job, in the turns that were undisturbed."""
+def completion(under: Sample, over: Sample, best: Best, *, jobs: int = 1) -> Series:
+    """How many times as fast `over` completes a job, in the turns that were undisturbed; it does `jobs` at a time."""
     turns = best.undisturbed(under, over)
-    return stats.pair_logs([over.values[turn] for turn in turns], [under.values[turn] for turn in turns])
+    return stats.pair_logs([over.values[turn] for turn in turns], [jobs * under.values[turn] for turn in turns])
 
 
 def ratios(cases: Sequence[Case], names: Sequence[str]) -> Iterator[Ratio]:
@@ -75,6 +75,6 @@ def ratios(cases: Sequence[Case], names: Sequence[str]) -> Iterator[Ratio]:
             for build in contenders:
                 yield Ratio((case.id, baseline), (case.id, build), case, is_speedup=False)
     if fewest.measure is not Measure.MEMORY:
-        for case in more:
+        for case in (case for case in more if case.threads > fewest.threads):
             for build in names:
                 yield Ratio((fewest.id, build), (case.id, build), case, is_speedup=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import builds, host, specs
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
-from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size, Source
+from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size, Source, Split, Strategy
 from harness.plan import Request
 
 ENGINES = ("docker", "host")
@@ -27,6 +27,8 @@ class BenchOptions:
 
     cores: str | None = None
     threads: str | None = None
+    strategies: str = Strategy.THREADS
+    split: str = Split.SHARE
     builds: str | None = None
     workloads: str | None = None
     profile: str = Profile.QUICK
@@ -60,6 +62,8 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         workloads=chosen,
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
+        strategies=specs.strategies(options.strategies),
+        split=Split(specs.choose("--split", options.split, list(Split))),
         profile=profile,
         size=Size(specs.choose("--size", options.size, list(Size))),
         measures=None if options.measures is None else specs.measures(options.measures),
@@ -135,6 +139,8 @@ def _bench_words(options: BenchOptions, plan: Plan) -> list[str]:
         names = options.builds
     words = ["--builds", names, "--cores", ",".join(map(str, sizes))]
     words += ["--threads", options.threads] if options.threads else []
+    words += ["--strategies", options.strategies] if options.strategies != Strategy.THREADS else []
+    words += ["--split", options.split] if options.split != Split.SHARE else []
     words += ["--size", options.size] if options.size != Size.QUICK else []
     words += ["--measures", options.measures] if options.measures else []
     words += ["--placement", options.placement] if options.placement != Placement.PINNED else []

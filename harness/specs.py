@@ -12,7 +12,10 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RequestError
-from harness.model import Measure, Workload
+from harness.model import Measure, Strategy, Workload
+
+EVERYTHING = "all"
+"""Names every workload."""
 
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
@@ -24,7 +27,8 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
     """The [tool.gilometer] table of a workload's PEP 723 block."""
 
     summary: str = ""
-    threaded: bool = False
+    strategies: tuple[Strategy, ...] = ()
+    core: bool = False
     sized: bool = False
     capacity: bool = False
     full_seconds: float = 0.0
@@ -51,7 +55,8 @@ def _load_workload(folder: Path, script: Path) -> Workload:
         sha256=_sha256((script, *helpers)),
         summary=about.summary,
         dependencies=tuple(re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].lower() for name in requirements),
-        threaded=about.threaded,
+        strategies=about.strategies,
+        core=about.core,
         sized=about.sized,
         capacity=about.capacity,
         full_seconds=about.full_seconds,
@@ -78,14 +83,14 @@ def _sha256(paths: Iterable[Path]) -> str:
 
 
 def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
-    """The workloads that a comma list names: full names, bare names or categories; all of them for None."""
+    """The workloads that a comma list names: names, bare names, categories, or "all"; for None those of the core."""
     if names is None:
-        return tuple(workloads)
+        return tuple(w for w in workloads if w.core)
     chosen: dict[str, Workload] = {}
     for name in split("--workloads", names):
-        found = [w for w in workloads if name in (w.name, w.category, w.name.rpartition("/")[2])]
+        found = [w for w in workloads if name in (EVERYTHING, w.name, w.category, w.name.rpartition("/")[2])]
         if not found:
-            valid = {w.name for w in workloads} | {w.category for w in workloads}
+            valid = {EVERYTHING} | {w.name for w in workloads} | {w.category for w in workloads}
             raise RequestError(f'--workloads: there is no workload "{name}"{nearest(name, valid)}')
         chosen |= {w.name: w for w in found}
     return tuple(chosen.values())
@@ -140,6 +145,13 @@ def measures(text: str) -> tuple[Measure, ...]:
     """What to measure, in the order in which measures are declared; RequestError names the nearest."""
     wanted = {choose("--measures", name, list(Measure)) for name in split("--measures", text)}
     return tuple(measure for measure in Measure if measure in wanted)
+
+
+def strategies(text: str) -> tuple[Strategy, ...]:
+    """What a job is to be shared by, in the order in which strategies are declared; every one for "all"."""
+    sharing = [strategy for strategy in Strategy if strategy is not Strategy.SERIAL]
+    wanted = {choose("--strategies", name, [EVERYTHING, *sharing]) for name in split("--strategies", text)}
+    return tuple(strategy for strategy in sharing if wanted & {EVERYTHING, strategy})
 
 
 def choose(option: str, text: str, valid: Iterable[str]) -> str:

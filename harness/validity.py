@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.journal import Disturbance, Noise, Sample
-from harness.model import Case
+from harness.model import Case, Strategy
 
 STOLEN_SHARE = 0.05
 """Of the CPU time of the block's CPUs: more than this stolen makes it invalid."""
@@ -43,8 +43,10 @@ def _of_worker(case: Case, sample: Sample, cpus: int) -> Iterator[Disturbance]:
     evidence = sample.evidence
     if evidence.throttled_periods:
         yield Disturbance.THROTTLED
-    # More threads than CPUs wait for each other, which is what is measured then.
-    waited = 0.0 if case.threads > cpus else evidence.waited_seconds or 0.0
+    # More threads than CPUs wait for each other, and one that only hands out work to processes waits for them: it is
+    # what is measured then.
+    waits_for_its_own = case.threads > cpus or case.strategy is Strategy.PROCESSES
+    waited = 0.0 if waits_for_its_own else evidence.waited_seconds or 0.0
     if waited > WAITED_SHARE * max(evidence.cpu_seconds, _LEAST_SECONDS):
         yield Disturbance.CROWDED
     if evidence.swapped or evidence.major_faults > READ_PAGES:

@@ -36,6 +36,17 @@ def _debian_packages() -> dict[str, str]:
     return found
 
 
+def _extension_modules() -> dict[str, list[str]]:
+    """The extension modules of each package that has any, without its tests."""
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        files = [file for file in distribution.files or () if file.suffix == ".so" and "test" not in str(file)]
+        if files:
+            modules = sorted(".".join((*file.parts[:-1], file.name.partition(".")[0])) for file in files)
+            found[distribution.metadata["Name"].lower()] = modules
+    return found
+
+
 _IMPORT_UNTIL_GIL = """
 import importlib, sys
 for name in sys.argv[1:]:
@@ -54,14 +65,29 @@ def _turns_gil_on() -> dict[str, str]:
     Each package is tried in a process of its own; to know, one has to import.
     """
     found = {}
-    for distribution in importlib.metadata.distributions():
-        files = [file for file in distribution.files or () if file.suffix == ".so" and "test" not in str(file)]
-        modules = sorted(".".join((*file.parts[:-1], file.name.partition(".")[0])) for file in files)
-        if modules:
-            command = [sys.executable, "-I", "-W", "ignore", "-c", _IMPORT_UNTIL_GIL, *modules]
-            ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-            if ended.returncode == 1:
-                found[distribution.metadata["Name"].lower()] = ended.stderr.strip().splitlines()[-1]
+    for name, modules in _extension_modules().items():
+        command = [sys.executable, "-I", "-W", "ignore", "-c", _IMPORT_UNTIL_GIL, *modules]
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        if ended.returncode == 1:
+            found[name] = ended.stderr.strip().splitlines()[-1]
+    return found
+
+
+_IMPORT_IN_SUBINTERPRETER = """
+import sys
+from concurrent import interpreters
+interpreters.create().exec("import importlib\\nfor name in " + repr(sys.argv[1:]) + ": importlib.import_module(name)")
+"""
+
+
+def _no_subinterpreters() -> dict[str, str]:
+    """Packages with an extension module that no subinterpreter can import: name to the last line of what it says."""
+    found = {}
+    for name, modules in _extension_modules().items():
+        command = [sys.executable, "-I", "-W", "ignore", "-c", _IMPORT_IN_SUBINTERPRETER, *modules]
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        if ended.returncode != 0:
+            found[name] = next(iter(ended.stderr.strip().splitlines()[-1:]), f"exit status {ended.returncode}")
     return found
 
 
@@ -81,6 +107,7 @@ def main() -> None:
         "machine": platform.machine(),
         "packages": {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()},
         "turns_gil_on": {} if _is_gil_enabled() else _turns_gil_on(),
+        "no_subinterpreters": _no_subinterpreters() if sys.version_info >= (3, 14) else {},
         "debian_packages": _debian_packages(),
     }
     json.dump(facts, sys.stdout)

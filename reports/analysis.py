@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.journal import JournalLine
 from harness.model import Run
-from reports import effects, measured, parity
+from reports import effects, measured, parity, strategies
 from reports.findings import Findings, Parity, level
 from reports.records import needed, sort
 
@@ -31,6 +31,7 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         suites=tuple(effects.suites(comparisons, level(run.plan))),
         speedups=speedups,
         capacities=capacities,
+        choices=tuple(strategies.choices(run, records, speedups)),
         memories=memories,
         container_memories=tuple(one for one in containers if one.judgement),
         memory_suites=tuple(effects.suites(memories, level(run.plan))),

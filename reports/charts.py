@@ -128,7 +128,7 @@ def _forest_rows(
         rows.append(
             {
                 "line": len(rows) + len(headings),
-                "label": words.count(case.threads, "thread") + build,
+                "label": words.sharing(case) + build,
                 "build": comparison.build,
                 "ratio": effect.ratio,
                 "low": low,

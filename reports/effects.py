@@ -10,7 +10,7 @@ from functools import partial
 from harness import planning, ratios, stats
 from harness.gauge import LEAST_BLOCKS
 from harness.journal import BlockRecord, Sample
-from harness.model import Case, Group, Measure, Run
+from harness.model import Case, Group, Measure, Run, Strategy
 from harness.planning import CONFIDENCE, LOOKS
 from reports import parity
 from reports.evidence import Deepening, Precision
@@ -96,12 +96,13 @@ def _logs(under: Mapping[int, Sample], over: Mapping[int, Sample], pairs: Pairs)
 def suites(comparisons: Sequence[Comparison], confidence: float) -> Iterator[Suite]:
     """Geometric means over all workloads and over each category, per build, CPU set and thread count.
 
-    Where each case is off by as much as its noise floor, their mean is off by no more than the floors' mean.
+    Only of threads: what else can share a job is a question for each workload by itself.  Where each case is off by as
+    much as its noise floor, their mean is off by no more than the floors' mean.
     """
     groups: defaultdict[tuple[str, tuple[int, ...], int, str | None], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
-        if comparison.judgement:
-            case = comparison.case
+        case = comparison.case
+        if comparison.judgement and case.strategy in (None, Strategy.SERIAL, Strategy.THREADS):
             for category in (None, case.workload.partition("/")[0]):
                 groups[comparison.build, case.cpus, case.threads, category].append(comparison)
     # On each CPU set the fewest threads come first.
@@ -164,8 +165,8 @@ def _same_build(case: Case, effect: stats.Effect) -> SameBuild:
 
 def completions(run: Run, records: Records, planned: Mapping[str, int]) -> Iterator[Speedup]:
     """Each build against itself: when more threads complete the job, against the fewest, in undisturbed turns."""
-    pairs = partial(ratios.completion, best=records.best)
     for case, base, build in _scalings(run, Measure.TIME):
+        pairs = partial(ratios.completion, best=records.best, jobs=case.jobs)
         under, over = records.of(base, build), records.of(case, build)
         both = [(under[index], over[index]) for index in under if index in over]
         logs = _logs(under, over, pairs)
@@ -200,15 +201,15 @@ def _rounds(alone: Sample, together: Sample, *, cpus: int) -> stats.Series:
 
 
 def _scalings(run: Run, measure: Measure) -> Iterator[tuple[Case, Case, str]]:
-    """More threads, the fewest on the same work, and a build."""
-    families: defaultdict[tuple[str, str | None, tuple[int, ...]], list[Case]] = defaultdict(list)
+    """More threads (processes, ...), the fewest on the same work, and a build."""
+    families: defaultdict[tuple[str, tuple[int, ...]], list[Case]] = defaultdict(list)
     for case in run.plan.cases:
         if case.measure is measure:
-            families[case.workload, case.strategy, case.cpus].append(case)
+            families[case.workload, case.cpus].append(case)
     for cases in families.values():
-        base, *more = sorted(cases, key=lambda case: case.threads)
+        base, *others = sorted(cases, key=lambda case: case.threads)
         for build in run.plan.builds:
-            for case in more:
+            for case in (case for case in others if case.threads > base.threads):
                 yield case, base, build
 
 

@@ -18,6 +18,7 @@ from reports.evidence import (
     Proof,
     Series,
 )
+from reports.words import sharing
 
 MARGIN = 0.05
 """Two builds whose ratio is known to lie within this margin are called the same."""
@@ -108,6 +109,37 @@ class Speedup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way of sharing a job."""
+
+    case: Case
+    speedup: Speedup | None
+    """Against the fewest threads; None where these are not fewer."""
+    behind: float | None
+    """Log ratio of its time and the best one's; None for the best one itself."""
+    beaten: bool
+    """Whether it is known to be slower than the best one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The ways of sharing a job over so many threads, processes, ... on one build."""
+
+    build: str
+    ways: tuple[Way, ...]
+    """Best first; two at least."""
+
+    @property
+    def best(self) -> Way:
+        return self.ways[0]
+
+    @property
+    def unbeaten(self) -> tuple[Way, ...]:
+        """The best one, and those not known to be slower."""
+        return tuple(way for way in self.ways if not way.beaten)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SameBuild:
     """A case in which a build was compared with itself: every difference is noise."""
 
@@ -179,6 +211,8 @@ class Findings:
     """Of the time to completion."""
     capacities: tuple[Speedup, ...]
     """Of the work done in short windows."""
+    choices: tuple[Choice, ...]
+    """Where a job was shared in more than one way."""
     memories: tuple[Comparison, ...]
     """Of the peak resident sets of processes, otherwise like `comparisons`."""
     container_memories: tuple[Comparison, ...]
@@ -226,7 +260,5 @@ def level(plan: Plan) -> float:
 
 def case_name(case: Case, *, with_cpus: bool) -> str:
     """A case as a report names it: its CPU set is only worth a word where there are several."""
-    threads = f", {case.threads} thread{'s' * (case.threads != 1)}"
-    strategy = f", {case.strategy}" if case.strategy not in (None, "threads") else ""
     free = ", placed freely" * (case.placement is Placement.FREE)
-    return f"{case.workload}{strategy}{threads}{free}" + (f", CPUs {cpu_list(case.cpus)}" if with_cpus else "")
+    return f"{case.workload}, {sharing(case)}{free}" + (f", CPUs {cpu_list(case.cpus)}" if with_cpus else "")

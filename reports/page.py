@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from harness.errors import HostError
 from harness.gauge import LEAST_BLOCKS, TOLERANCE
 from harness.journal import ATTEMPTS
-from harness.model import cpu_list
+from harness.model import Case, Split, Strategy, cpu_list
 from harness.planning import CONFIDENCE
 from harness.stats import Verdict
 from reports import accounts, charts, marks, parity, prose, verdict, words
@@ -28,6 +28,14 @@ from reports.findings import MARGIN, Comparison, Findings, Speedup, Suite
 
 PAGE = "index.html"
 _TEMPLATES = Path(__file__).with_name("templates")
+
+_WAYS = {
+    Strategy.THREADS: "threads",
+    Strategy.POOL: "a pool of threads",
+    Strategy.PROCESSES: "processes",
+    Strategy.INTERPRETERS: "interpreters",
+    Strategy.ASYNCIO: "asyncio",
+}
 
 _SIGNS = {Verdict.FASTER: "▼", Verdict.SLOWER: "▲", Verdict.SAME: "=", Verdict.UNDECIDED: "?"}
 
@@ -61,11 +69,14 @@ def render(findings: Findings) -> str:
         "prose": _unbroken,
         "seconds": words.seconds,
         "share": words.share,
+        "sharing_of": _sharing,
         "size": words.size,
         "span": words.span,
         "times": words.times,
     }
     environment.tests["known"] = lambda value: value is not None and not math.isnan(value)
+    scalings = tuple(_scalings(findings, findings.speedups, "speedup"))
+    every_way = [way for choice in findings.choices for way in choice.ways]
     return environment.get_template("page.html").render(
         findings=findings,
         run=findings.run,
@@ -88,7 +99,11 @@ def render(findings: Findings) -> str:
         memory_sentence=prose.memory_sentence(findings),
         memory_glance=tuple(_glance(findings, findings.memory_suites)),
         memories=tuple(_memories(findings)),
-        completions=tuple(_scalings(findings, findings.speedups, "speedup")),
+        completions=[one for one in scalings if one.strategy is Strategy.THREADS],
+        other_ways=[one for one in scalings if one.strategy is not Strategy.THREADS],
+        way_names=_WAYS,
+        ways=[strategy for strategy in Strategy if strategy in {way.case.strategy for way in every_way}],
+        behind=lambda way: words.change(math.exp(way.behind)),
         capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
         groups=_groups(findings),
         strips=_strips(findings),
@@ -118,6 +133,12 @@ def _unbroken(text: object) -> Markup:
     """A sentence in which no number is parted from its unit, and no compound is broken."""
     unbroken = str(escape(text)).replace(" %", "&nbsp;%")
     return Markup(re.sub(r"(free|single)-threaded", r'<span class="whole">\g<0></span>', unbroken))
+
+
+def _sharing(case: Case) -> str:
+    """What shares a job, below a head that says "threads": "2", or "2 processes"."""
+    plain = case.strategy in (None, Strategy.SERIAL, Strategy.THREADS) and case.split is Split.SHARE
+    return str(case.threads) if plain else words.sharing(case)
 
 
 def _emphasised(statement: verdict.Statement) -> Markup:
@@ -177,6 +198,7 @@ class _Scaling:
     """Threads on one workload and CPU set."""
 
     workload: str
+    strategy: Strategy | None
     cpus: tuple[int, ...]
     chart: Markup
     sentence: str
@@ -184,14 +206,14 @@ class _Scaling:
 
 
 def _scalings(findings: Findings, speedups: Sequence[Speedup], key: str) -> Iterator[_Scaling]:
-    families: defaultdict[tuple[str, tuple[int, ...], str | None], list[Speedup]] = defaultdict(list)
+    families: defaultdict[tuple[str, tuple[int, ...], Strategy | None], list[Speedup]] = defaultdict(list)
     for speedup in speedups:
         families[speedup.case.workload, speedup.case.cpus, speedup.case.strategy].append(speedup)
     top = max((max(s.answer.ratio, s.answer.high) for s in speedups if s.answer), default=1.0)
-    for number, ((workload, cpus, _), members) in enumerate(families.items(), start=1):
+    for number, ((workload, cpus, strategy), members) in enumerate(families.items(), start=1):
         sentence = prose.speedup_sentence(members)
         chart = charts.speedup(members, findings.run.plan.builds, top=top, key=f"{key}-{number}", description=sentence)
-        yield _Scaling(workload, cpus, Markup(chart), sentence, tuple(members))
+        yield _Scaling(workload, strategy, cpus, Markup(chart), sentence, tuple(members))
 
 
 @dataclass(frozen=True, slots=True)

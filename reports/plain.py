@@ -9,7 +9,7 @@ from harness.model import Case, Measure, cpu_list
 from harness.stats import Effect
 from reports.accounts import RULES
 from reports.evidence import Deepening, Failures, Irregularity, Ledger, Peak, Precision, Share
-from reports.findings import Comparison, FalseAlarms, Parity, Speedup, Suite
+from reports.findings import Choice, Comparison, FalseAlarms, Parity, Speedup, Suite
 from reports.words import verdict_on
 
 Plain = dict[str, Any]
@@ -79,6 +79,26 @@ def capacity(one: Speedup) -> Plain:
         "build": one.build,
         "from_threads": one.base.threads,
         **_effect(one.effect, "capacity"),
+    }
+
+
+def choice(one: Choice) -> Plain:
+    """The ways of sharing a job on one build, the fastest first."""
+    return {
+        "build": one.build,
+        "workload": one.best.case.workload,
+        "threads": one.best.case.threads,
+        "cpus": cpu_list(one.best.case.cpus),
+        "ways": [
+            {
+                "case": way.case.id,
+                "strategy": way.case.strategy.value if way.case.strategy else None,
+                "behind": math.expm1(way.behind) if way.behind is not None else 0.0,
+                "known_slower": way.beaten,
+                **_effect(way.speedup.answer if way.speedup else None, "speedup"),
+            }
+            for way in one.ways
+        ],
     }
 
 
@@ -207,6 +227,7 @@ def _case(case: Case) -> Plain:
         "strategy": case.strategy.value if case.strategy else None,
         "threads": case.threads,
         "placement": case.placement.value,
+        "split": case.split.value,
         "cpus": cpu_list(case.cpus),
     }
 

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from harness.model import BuildFacts, Isolation, Measure
+from harness.model import BuildFacts, Isolation, Measure, Split, Strategy
 from harness.stats import Effect, Verdict
-from reports.findings import MARGIN, Comparison, FalseAlarms, Findings, Parity, Speedup, Suite
-from reports.words import change, change_of, count, listed, share, span, times, verdict_on
+from reports.findings import MARGIN, Choice, Comparison, FalseAlarms, Findings, Parity, Speedup, Suite, Way
+from reports.words import change, change_of, count, listed, share, sharing, span, times, verdict_on
 
 HERE_NOW = "undecided on this host now"
 """Of a time to completion: gauges found too few turns during which no CPU was slow."""
@@ -105,7 +105,7 @@ def _extremes(judged: Iterable[Comparison]) -> str:
 
 def place(comparison: Comparison) -> str:
     """A case in a sentence that says which workloads it is about."""
-    return f"{comparison.case.workload}, {count(comparison.case.threads, 'thread')}"
+    return f"{comparison.case.workload}, {sharing(comparison.case)}"
 
 
 def finding(suite: Suite) -> str:
@@ -194,11 +194,18 @@ def speedup_sentence(speedups: Sequence[Speedup]) -> str:
     """What to see in the chart of one workload: each build on the most threads that were measured."""
     most = max(s.case.threads for s in speedups)
     last = [s for s in speedups if s.case.threads == most]
-    opening = f"On {most} threads instead of {last[0].base.threads}"
+    opening = f"On {instead(last[0])}"
     if not any(s.effect or s.turns for s in last):
         return f"{opening}: not measured."
     sure = gain_intervals(last)
     return f"{opening}: {listed([gain(s) for s in last])}{f' ({sure})' if sure else ''}{turns_clause(last)}."
+
+
+def instead(speedup: Speedup) -> str:
+    """What shares the job, and what did before: "2 threads instead of 1", "2 processes instead of 1 thread"."""
+    base, case = sharing(speedup.base), sharing(speedup.case)
+    alike = speedup.case.strategy is Strategy.THREADS and speedup.case.split is Split.SHARE
+    return f"{case} instead of {speedup.base.threads if alike else base}"
 
 
 def gain(speedup: Speedup) -> str:
@@ -216,6 +223,34 @@ def gain(speedup: Speedup) -> str:
         known = f"no {more}" if effect.high <= 1 + MARGIN else f"not known to be {more}"
         return f"{known} {where} ({times(effect.ratio)})"
     return f"{times(effect.ratio)} {as_} {where}"
+
+
+def choices(build: str, found: Sequence[Choice]) -> tuple[str, str, str]:
+    """What a build does jobs fastest with: a claim, its evidence, and the words of the claim that carry its weight."""
+    if len(found) == 1:
+        (choice,) = found
+        best = " or ".join(sharing(way.case) for way in choice.unbeaten)
+        claim = f"On {build}, {choice.best.case.workload} is done fastest by {best}"
+        return claim, choice_evidence(choice), best
+    ways = Counter(sharing(choice.best.case) for choice in found)
+    best = listed([f"{name} ({number})" for name, number in ways.most_common()])
+    known = sum(len(choice.unbeaten) == 1 for choice in found)
+    shared = f"{count(len(found), 'job')} shared over {found[0].best.case.threads}"
+    claim = f"On {build}, {shared} are done fastest by {best}"
+    return claim, f"known to be faster than every other way for {known} of {len(found)}", best
+
+
+def choice_evidence(choice: Choice) -> str:
+    """How far the other ways of sharing a job are behind, and what the best one gains."""
+    gained = choice.best.speedup
+    gains = f"{gain(gained)}; " if gained and gained.answer else ""
+    return gains + listed([behind(way) for way in choice.ways[1:]])
+
+
+def behind(way: Way) -> str:
+    """How much longer than the best one a way takes: "2 processes 4 % slower", and whether that is known."""
+    much = change(math.exp(way.behind or 0.0))
+    return f"{sharing(way.case)} {much}" + " (not known to be slower)" * (not way.beaten)
 
 
 def gain_intervals(speedups: Iterable[Speedup]) -> str:

@@ -32,6 +32,8 @@ def text(findings: Findings) -> str:
     if findings.capacities:
         title = "Capacity: how many times as much work gets done as on the fewest threads:"
         paragraphs.append(_speedups(title, "capacity", findings, findings.capacities))
+    if findings.choices:
+        paragraphs.append(_choices("Ways of sharing a job, the fastest first:", findings))
     if findings.memories:
         title = f"Peak memory of a process relative to {findings.baseline}, below 1 is less:"
         paragraphs.append(_comparisons(title, findings, findings.memories))
@@ -91,6 +93,18 @@ def _speedups(title: str, name: str, findings: Findings, speedups: Sequence[Spee
     return f"{title}\n" + _columns(["case", "build", name, "interval", *(["undisturbed"] if gauged else [])], rows)
 
 
+def _choices(title: str, findings: Findings) -> str:
+    rows = [
+        [
+            case_name(choice.best.case, with_cpus=len(findings.cpu_sets) > 1),
+            choice.build,
+            ", ".join(prose.behind(way) for way in choice.ways[1:]),
+        ]
+        for choice in findings.choices
+    ]
+    return f"{title}\n" + _columns(["fastest", "build", "the others"], rows)
+
+
 def _gain(speedup: Speedup) -> list[str]:
     if answer := speedup.answer:
         return [f"{answer.ratio:.3f}", _ends(answer.low, answer.high)]
@@ -136,6 +150,7 @@ def data(findings: Findings) -> dict[str, Any]:
         "suites": [plain.suite(one) for one in findings.suites],
         "speedups": [plain.completion(one) for one in findings.speedups],
         "capacities": [plain.capacity(one) for one in findings.capacities],
+        "choices": [plain.choice(one) for one in findings.choices],
         "memories": _memories(findings),
         "memory_suites": [plain.suite(one) for one in findings.memory_suites],
         "peaks": [plain.peak(one) for one in findings.peaks],

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from harness.model import Measure
+from harness.model import Measure, Strategy
 from harness.stats import Judgement, Verdict, judge
 from reports.evidence import Oddity
 from reports.findings import MARGIN, FalseAlarms, Findings, Speedup, Suite
@@ -16,10 +16,12 @@ from reports.parity import CONTAINER
 from reports.prose import (
     HERE_NOW,
     alarms_sentence,
+    choices,
     confounded,
     gain,
     gain_intervals,
     hardware,
+    instead,
     kind,
     surroundings,
     turns,
@@ -58,7 +60,8 @@ def _verdict(findings: Findings) -> Iterator[Statement]:
         of_times = [statement for build in findings.contenders for statement in _contender(findings, build, cpus)]
         yield from of_times
         others = [
-            *_gains(findings, cpus, findings.speedups),
+            *_gains(findings, cpus, [s for s in findings.speedups if s.case.strategy is Strategy.THREADS]),
+            *_choices(findings, cpus),
             *_gains(findings, cpus, findings.capacities),
             *(one for build in findings.contenders for one in _memory(findings, build, cpus, told=bool(of_times))),
         ]
@@ -184,7 +187,7 @@ def _gains(findings: Findings, cpus: tuple[int, ...], speedups: Sequence[Speedup
     else:
         question, work = "time to completion", best.case.workload
     predicates = [gain(s) for s in peers]
-    claim = f"On {best.case.threads} threads instead of {best.base.threads}{where}, {work} is {listed(predicates)}"
+    claim = f"On {instead(best)}{where}, {work} is {listed(predicates)}"
     of = {s.case.workload for s, _ in decided}
     others = len({s.case.workload for s in measured} - of)
     more = f"; {count(others, 'workload')} more {'is' if others == 1 else 'are'} {HERE_NOW}" if others else ""
@@ -197,6 +200,16 @@ def _gains(findings: Findings, cpus: tuple[int, ...], speedups: Sequence[Speedup
     else:
         none = f"No workload is known to gain from threads in {question}"
         yield Statement(none, f"{_continued(claim)}, {sure}")
+
+
+def _choices(findings: Findings, cpus: tuple[int, ...]) -> Iterator[Statement]:
+    """What is best shared by what, build by build, on the most threads that were measured."""
+    found = [choice for choice in findings.choices if choice.best.case.cpus == cpus]
+    most = max((choice.best.case.threads for choice in found), default=0)
+    for build in findings.run.plan.builds:
+        here = [choice for choice in found if choice.build == build and choice.best.case.threads == most]
+        if here:
+            yield Statement(*choices(build, here))
 
 
 def _undecided(measured: Sequence[Speedup], where: str) -> Statement:

@@ -10,11 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.model import Measure
+from harness.model import Case, Measure, Split, Strategy
 from harness.stats import Effect, Verdict
 
 _FACTOR = 1.5
 """From here on a change is written as a factor."""
+
+_SHARING = {
+    Strategy.SERIAL: "thread",
+    Strategy.THREADS: "thread",
+    Strategy.POOL: "thread",
+    Strategy.PROCESSES: "process",
+    Strategy.INTERPRETERS: "interpreter",
+    Strategy.ASYNCIO: "asyncio task",
+}
 
 _OF_MEMORY = {Verdict.SLOWER: "more", Verdict.FASTER: "less"}
 
@@ -143,10 +152,21 @@ def listed(words: Sequence[str]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun: "1 block", "2 blocks"."""
-    return f"{number} {noun}{'s' * (number != 1)}"
+    """A number with its noun: "1 block", "2 blocks", "2 processes"."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{plural * (number != 1)}"
 
 
 def span(numbers: Sequence[int]) -> str:
     """The least and the most of some numbers: "8 to 16", or "8"."""
     return " to ".join(map(str, dict.fromkeys((min(numbers), max(numbers)))))
+
+
+# -- cases -------------------------------------------------------------------------------------------------------------
+
+
+def sharing(case: Case) -> str:
+    """What shares the job of a case: "2 threads", "2 threads of a pool", "4 processes with a whole job each"."""
+    pool = " of a pool" * (case.strategy is Strategy.POOL)
+    whole = " with a whole job each" * (case.split is Split.WHOLE)
+    return f"{count(case.threads, _SHARING[case.strategy or Strategy.SERIAL])}{pool}{whole}"

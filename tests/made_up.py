@@ -111,7 +111,8 @@ def workload(name: str, *, threaded: bool, dependencies: tuple[str, ...] = ()) -
         sha256="ef" * 32,
         summary=f"What {name} does",
         dependencies=dependencies,
-        threaded=threaded,
+        strategies=(Strategy.THREADS,) if threaded else (),
+        core=True,
         sized=True,
     )
 
@@ -123,14 +124,21 @@ WORKLOADS = (
 
 
 def case(
-    name: str, threads: int, cpus: tuple[int, ...], *, threaded: bool = True, measure: Measure = Measure.TIME
+    name: str,
+    threads: int,
+    cpus: tuple[int, ...],
+    *,
+    threaded: bool = True,
+    measure: Measure = Measure.TIME,
+    strategy: Strategy = Strategy.THREADS,
 ) -> Case:
     """A case, with the id that a plan gives it."""
     question = "" if measure is Measure.TIME else f" {measure}"
+    sharing = Strategy.THREADS if threads == 1 else strategy
     return Case(
-        id=f"{name}{question} threads={threads} cpus={cpu_list(cpus)}",
+        id=f"{name}{question} {sharing}={threads} cpus={cpu_list(cpus)}",
         workload=name,
-        strategy=Strategy.THREADS if threaded else None,
+        strategy=(Strategy.SERIAL if threads == 1 else strategy) if threaded else None,
         threads=threads,
         cpus=cpus,
         measure=measure,
@@ -149,16 +157,21 @@ def run(
     measures: Sequence[Measure] = (Measure.TIME,),
     gauged: bool = False,
     noise_floor: float | None = None,
+    strategies: Sequence[Strategy] = (Strategy.THREADS,),
 ) -> Run:
     """A run's plan and environment: every workload and measure in `blocks` blocks, rounds outermost.
 
     `noise_floor` is known of every case, where one is.
     """
     groups = [
-        tuple(case(work.name, count, cpus, threaded=work.threaded, measure=measure) for count in counts)
+        tuple(
+            case(work.name, count, cpus, threaded=bool(work.strategies), measure=measure, strategy=strategy)
+            for count in counts
+            for strategy in (strategies if count > 1 else strategies[:1])
+        )
         for work in workloads
         for measure in measures
-        for counts in [threads if work.threaded else (1,)]
+        for counts in [threads if work.strategies else (1,)]
         if measure is not Measure.CAPACITY or len(counts) > 1
     ]
     order = [group for _ in range(blocks) for group in groups]

@@ -12,7 +12,8 @@ _HEAD = """\
 # dependencies = []
 # [tool.gilometer]
 # summary = "A toy."
-# threaded = {threaded}
+# core = true
+# strategies = {strategies}
 # ///
 import os, signal, socket, sys, time
 import pyperf
@@ -62,13 +63,18 @@ def write_toys(folder: Path, *names: str, threaded: bool = False) -> Path:
     """A workloads folder with the toys named, in the category "toy"."""
     (folder / "toy").mkdir(parents=True)
     for name in names:
-        text = _HEAD.format(after=TOYS[name], threaded=str(threaded).lower())
+        text = _HEAD.format(after=TOYS[name], strategies='["threads"]' if threaded else "[]")
         (folder / "toy" / f"{name}.py").write_text(text)
     return folder
 
 
 def facts(
-    name: str, *, packages: dict[str, str] | None = None, turns_gil_on: dict[str, str] | None = None
+    name: str,
+    *,
+    packages: dict[str, str] | None = None,
+    turns_gil_on: dict[str, str] | None = None,
+    no_subinterpreters: dict[str, str] | None = None,
+    release: str = sys.version.partition(" ")[0],
 ) -> BuildFacts:
     """This very interpreter as a build."""
     build = Build(
@@ -81,7 +87,7 @@ def facts(
     )
     return BuildFacts(
         build=build,
-        release="3",
+        release=release,
         version=" ".join(sys.version.split()),
         free_threaded=False,
         gil_enabled=True,
@@ -94,6 +100,7 @@ def facts(
         machine="",
         packages=packages or {},
         turns_gil_on=turns_gil_on or {},
+        no_subinterpreters=no_subinterpreters or {},
         image="",
         base="",
         recipe="",

@@ -1,7 +1,7 @@
 """What the workloads share: one job, split over workers, timed by pyperf, its answer checked.
 
 A workload hands `run` the job at each of its sizes, and the work on one part of it.  This module adds the options that
-the harness uses (`--threads`, `--strategy`, `--placement`, `--size`), executes the parts and times them.
+the harness uses (`--threads`, `--strategy`, `--split`, `--placement`, `--size`), executes the parts and times them.
 
 It runs inside the interpreters that are compared: it needs Python 3.11, pyperf and Linux, and nothing else.
 """
@@ -9,18 +9,21 @@ It runs inside the interpreters that are compared: it needs Python 3.11, pyperf 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import itertools
+import multiprocessing
 import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from concurrent import futures
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, sleep
 from types import TracebackType
 from typing import Any, Generic, TypeVar, assert_never
 
@@ -34,9 +37,29 @@ Result = TypeVar("Result")
 
 
 class Strategy(StrEnum):
-    """How the parts of a job are executed."""
+    """What executes the parts of a job."""
 
+    SERIAL = "serial"
+    """The main thread, one part: the whole job."""
     THREADS = "threads"
+    """Threads that wait for the job, each with its part in its hands."""
+    POOL = "pool"
+    """A ThreadPoolExecutor."""
+    PROCESSES = "processes"
+    """A ProcessPoolExecutor: parts and results travel, on the clock."""
+    INTERPRETERS = "interpreters"
+    """An InterpreterPoolExecutor, where parts and results travel too."""
+    ASYNCIO = "asyncio"
+    """One event loop in the main thread, a task for each part."""
+
+
+class Split(StrEnum):
+    """What a part is."""
+
+    SHARE = "share"
+    """The n-th part of the job: how soon is it done?"""
+    WHOLE = "whole"
+    """The whole job, once for each: how many are done in that time?"""
 
 
 class Placement(StrEnum):
@@ -87,6 +110,7 @@ def run(
     work: Callable[[Any], Any],
     split: Callable[[Any, int], Sequence[Any]] | None = None,
     combine: Callable[[Sequence[Any]], object] = sum,
+    task: Callable[[Any], Coroutine[Any, Any, Any]] | None = None,
 ) -> None:
     """Time one job as a pyperf benchmark: from the release of the workers until the last of them is done.
 
@@ -95,23 +119,37 @@ def run(
     of the parts.  Only the work is timed.  Each answer must equal what the size expects, whatever the number of
     workers; a worker process that gets another one ends with status 65.  What the work raises ends it with status 1.
 
-    Parts of one job are executed at the same time: `work` must not change what they share.
+    Parts of one job are executed at the same time: `work` must not change what they share.  For processes and
+    interpreters it is a function of the module, and parts and results can be pickled.  `task(part)` is the same work
+    as a coroutine, for asyncio.
     """
     runner = pyperf.Runner(add_cmdline_args=_forward)
     _add_options(runner.argparser, sizes)
     options = runner.parse_args()
     scale = sizes[options.size]
     measure = Measure(options.measure)
-    # The process that only starts pyperf's workers needs no job.
-    cut = options.threads if measure is Measure.TIME else scale.pieces
-    parts = (split or chunks)(job(**scale.parameters), cut) if options.worker else ()
+    strategy = Strategy.SERIAL if options.threads == 1 else Strategy(options.strategy)
+    if reason := _obstacle(strategy, measure, options.threads, task):
+        runner.argparser.error(reason)
+    parts: Sequence[Any] = ()
+    if options.worker:  # the process that only starts pyperf's workers needs no job
+        cut = functools.partial(split or chunks, job(**scale.parameters))
+        if Split(options.split) is Split.WHOLE:
+            parts = [*cut(1)] * options.threads
+        else:
+            parts = cut(options.threads if measure is Measure.TIME else scale.pieces)
+
+    def verify(results: Sequence[Any]) -> None:
+        jobs = [[result] for result in results] if Split(options.split) is Split.WHOLE else [results]
+        for one in jobs:
+            check(combine(one), scale.expected)
 
     with contextlib.ExitStack() as stack:
 
         @functools.cache
         def workers() -> Callable[[], Sequence[Any]]:
             # Not before the first value: only then has pyperf bound the process to its --affinity.
-            return stack.enter_context(_workers(Strategy(options.strategy), Placement(options.placement), work, parts))
+            return stack.enter_context(_workers(strategy, Placement(options.placement), work, task, parts))
 
         @functools.cache
         def counters() -> Callable[[], float]:
@@ -127,7 +165,7 @@ def run(
                 start = perf_counter()
                 results = execute()
                 elapsed += perf_counter() - start
-                check(combine(results), scale.expected)
+                verify(results)
                 del results  # or the next loop would free them on the clock
             return elapsed
 
@@ -135,7 +173,8 @@ def run(
             **scale.parameters,
             "size": options.size,
             "threads": options.threads,
-            "strategy": options.strategy,
+            "strategy": strategy,
+            "split": options.split,
             "placement": options.placement if options.threads > 1 else "inherited",
             "measure": options.measure,
         }
@@ -161,7 +200,13 @@ def chunks(job: Any, count: int) -> list[Any]:
 def _add_options(parser: argparse.ArgumentParser, sizes: Mapping[str, Scale]) -> None:
     parser.add_argument("--threads", type=_count, default=1, help="number of parts of the job that execute at once")
     parser.add_argument(
-        "--strategy", choices=[*map(str, Strategy)], default=str(Strategy.THREADS), help="what they execute in"
+        "--strategy", choices=[*map(str, Strategy)], default=str(Strategy.THREADS), help="what executes them"
+    )
+    parser.add_argument(
+        "--split",
+        choices=[*map(str, Split)],
+        default=str(Split.SHARE),
+        help="whether a part is a share of the job, or the whole of it",
     )
     parser.add_argument(
         "--placement",
@@ -187,8 +232,22 @@ def _count(text: str) -> int:
 def _forward(command: list[str], options: argparse.Namespace) -> None:
     """Hand our options on to the workers that pyperf starts by itself."""
     command += [
-        f"--{option}={getattr(options, option)}" for option in ("threads", "strategy", "placement", "measure", "size")
+        f"--{option}={getattr(options, option)}"
+        for option in ("threads", "strategy", "split", "placement", "measure", "size")
     ]
+
+
+def _obstacle(strategy: Strategy, measure: Measure, count: int, task: object) -> str:
+    """Why parts cannot be executed in this way; empty where they can."""
+    if strategy is Strategy.SERIAL and count > 1:
+        return f"--strategy serial is one part, not --threads {count}"
+    if strategy is Strategy.ASYNCIO and task is None:
+        return "--strategy asyncio: this workload has no coroutine"
+    if strategy is Strategy.INTERPRETERS and not hasattr(futures, "InterpreterPoolExecutor"):
+        return "--strategy interpreters needs Python 3.14"
+    if measure is Measure.CAPACITY and strategy not in (Strategy.SERIAL, Strategy.THREADS):
+        return f"--measure capacity counts what threads do, not --strategy {strategy}"
+    return ""
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
@@ -196,18 +255,80 @@ def _forward(command: list[str], options: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _workers(
-    strategy: Strategy, placement: Placement, work: Callable[[Part], Result], parts: Sequence[Part]
+    strategy: Strategy,
+    placement: Placement,
+    work: Callable[[Part], Result],
+    task: Callable[[Part], Coroutine[Any, Any, Result]] | None,
+    parts: Sequence[Part],
 ) -> Iterator[Callable[[], Sequence[Result]]]:
     """A function that does the work once on every part, all at once, and returns the results in order."""
-    if len(parts) == 1:
-        yield lambda: [work(parts[0])]
-        return
+    places = _places(placement, len(parts))
     match strategy:
+        case Strategy.SERIAL:
+            yield lambda: [work(part) for part in parts]
         case Strategy.THREADS:
-            with Team(work, parts, _places(placement, len(parts))) as team:
+            with Team(work, parts, places) as team:
                 yield team
+        case Strategy.POOL | Strategy.PROCESSES | Strategy.INTERPRETERS:
+            with _executor(strategy, places) as executor:
+                yield lambda: list(executor.map(work, parts))
+        case Strategy.ASYNCIO:
+            assert task is not None
+            with asyncio.Runner() as runner:
+                yield lambda: runner.run(_gather(task, parts))
         case _:
             assert_never(strategy)
+
+
+async def _gather(task: Callable[[Part], Coroutine[Any, Any, Result]], parts: Sequence[Part]) -> list[Result]:
+    return await asyncio.gather(*map(task, parts))
+
+
+@contextlib.contextmanager
+def _executor(strategy: Strategy, places: Sequence[Collection[int]]) -> Iterator[futures.Executor]:
+    """An executor with a worker on each of the places, all of which are there already."""
+    make: Callable[..., futures.Executor]
+    if strategy is Strategy.PROCESSES:
+        # What a release starts processes with differs: fork until 3.13, which is not safe where there are threads.
+        context = multiprocessing.get_context("forkserver")
+        make, queue = functools.partial(futures.ProcessPoolExecutor, mp_context=context), context.SimpleQueue
+    elif strategy is Strategy.INTERPRETERS:
+        from concurrent import interpreters  # type: ignore[attr-defined]  # of 3.14
+
+        make, queue = futures.InterpreterPoolExecutor, interpreters.create_queue  # type: ignore[attr-defined]
+    else:
+        make, queue = futures.ThreadPoolExecutor, SimpleQueue
+    free, arrived, go = queues = queue(), queue(), queue()
+    for place in places:
+        free.put(set(place))
+    if strategy is Strategy.INTERPRETERS:  # a new interpreter does not know where this module is
+        path = f"import sys; sys.path[:] = {sys.path!r}"
+        begin = {"initializer": exec, "initargs": (f"{path}\nimport {__name__} as m; m._arrive(*q)", {"q": queues})}
+    else:
+        begin = {"initializer": _arrive, "initargs": queues}
+    with make(max_workers=len(places), **begin) as executor:
+        waiting = [executor.submit(_do_nothing) for _ in places]  # an executor starts a worker when none is idle
+        for _ in places:
+            while arrived.empty():
+                for future in (future for future in waiting if future.done()):
+                    future.result()  # raises: the executor is broken
+                sleep(0.001)
+            arrived.get()
+        for _ in places:
+            go.put(True)
+        futures.wait(waiting)
+        yield executor
+
+
+def _arrive(free: Any, arrived: Any, go: Any) -> None:
+    """The beginning of an executor's worker: take a place, and wait for the others."""
+    os.sched_setaffinity(0, free.get())  # of this thread alone
+    arrived.put(True)
+    go.get()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"findings"},
     3: {"accounts", "charts", "parity", "prose", "records"},
-    4: {"effects", "measured", "plain", "verdict"},
+    4: {"effects", "measured", "plain", "strategies", "verdict"},
     5: {"analysis", "page", "summary"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle

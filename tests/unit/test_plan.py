@@ -10,14 +10,15 @@ import msgspec
 import pytest
 
 from harness.errors import RequestError
-from harness.model import Measure, Placement, Profile, Size, Workload
+from harness.model import Measure, Placement, Profile, Size, Split, Strategy, Workload
 from harness.plan import EFFORTS, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
 from harness.planning import LOOKS
 from tests.toys import facts
 
 
 def workload(name: str, *, threaded: bool = True, needs: tuple[str, ...] = ()) -> Workload:
-    return Workload(name=name, path=f"{name}.py", sha256="", threaded=threaded, dependencies=needs)
+    strategies = (Strategy.THREADS,) if threaded else ()
+    return Workload(name=name, path=f"{name}.py", sha256="", strategies=strategies, dependencies=needs)
 
 
 PURE = workload("pure/loop")
@@ -86,6 +87,53 @@ def test_a_workload_that_would_turn_the_gil_on_is_skipped_with_the_module() -> N
     free = facts("free", packages=lxml, turns_gil_on={"lxml": "lxml.etree"})
     plan = make_plan(request(PURE, PARSER), [facts("gil", packages=lxml), free])
     assert {skip.reason for skip in plan.skipped} == {"lxml.etree of lxml 6.1 turns the GIL back on in free"}
+
+
+SHARED = msgspec.structs.replace(PURE, strategies=(Strategy.THREADS, Strategy.PROCESSES, Strategy.INTERPRETERS))
+
+
+def test_a_job_is_shared_in_each_way_that_is_asked_for_and_makes_sense() -> None:
+    asked = replace(request(SHARED, cpus=2), strategies=(Strategy.POOL, Strategy.PROCESSES, Strategy.THREADS))
+    plan = make_plan(replace(asked, measures=(Measure.TIME,)), ())
+    assert [(case.strategy, case.threads, case.id) for case in plan.cases] == [
+        (Strategy.SERIAL, 1, "pure/loop threads=1 cpus=0-1"),
+        (Strategy.THREADS, 2, "pure/loop threads=2 cpus=0-1"),
+        (Strategy.PROCESSES, 2, "pure/loop processes=2 cpus=0-1"),
+    ]
+    assert {block.cases for block in plan.blocks} == {tuple(case.id for case in plan.cases)}, "they share their blocks"
+
+
+def test_whole_jobs_are_for_more_threads_than_one() -> None:
+    plan = make_plan(replace(request(SHARED, cpus=2), split=Split.WHOLE, measures=(Measure.TIME,)), ())
+    assert [(case.id, case.jobs) for case in plan.cases] == [
+        ("pure/loop threads=1 cpus=0-1", 1),
+        ("pure/loop threads=2 split=whole cpus=0-1", 2),
+    ]
+
+
+def test_capacity_and_memory_are_of_threads() -> None:
+    able = msgspec.structs.replace(SHARED, capacity=True)
+    asked = replace(request(able, cpus=2), strategies=(Strategy.PROCESSES,))
+    cases = make_plan(replace(asked, measures=tuple(Measure)), ()).cases
+    assert {case.measure for case in cases if case.strategy is Strategy.PROCESSES} == {Measure.TIME}
+    assert Measure.CAPACITY not in {case.measure for case in cases}
+
+
+def test_only_the_way_that_a_build_cannot_go_is_skipped() -> None:
+    refused = {"numpy": "does not support loading in subinterpreters"}
+    builds = [
+        facts("old", packages={"numpy": "2.4"}, release="3.13.5"),
+        facts("new", packages={"numpy": "2.4"}, release="3.14.6", no_subinterpreters=refused),
+    ]
+    arrays = msgspec.structs.replace(SHARED, dependencies=("numpy",))
+    asked = replace(request(arrays, cpus=2), strategies=(Strategy.THREADS, Strategy.INTERPRETERS))
+    plan = make_plan(replace(asked, measures=(Measure.TIME,)), builds)
+    assert [case.strategy for case in plan.cases] == [Strategy.SERIAL, Strategy.THREADS]
+    (skip,) = plan.skipped
+    assert skip.reason == (
+        "old has no InterpreterPoolExecutor, which came with 3.14, "
+        "numpy 2.4 cannot be imported in a subinterpreter of new"
+    )
 
 
 def test_nothing_left_to_measure_is_an_error() -> None:

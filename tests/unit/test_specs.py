@@ -53,15 +53,15 @@ def test_a_script_without_a_block_is_a_workload(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "plain.py").write_text("import pyperf\n")
     (workload,) = specs.load_workloads(tmp_path)
-    assert (workload.name, workload.threaded, workload.dependencies) == ("mine/plain", False, ())
+    assert (workload.name, workload.strategies, workload.dependencies) == ("mine/plain", (), ())
 
 
 @pytest.mark.parametrize(
     ("block", "said"),
     [
         ("# /// script\n# dependencies = [\n# ///\n", "not TOML"),
-        ("# /// script\n# [tool.gilometer]\n# threded = true\n# ///\n", "threded"),
-        ('# /// script\n# [tool.gilometer]\n# threaded = "yes"\n# ///\n', "bool"),
+        ("# /// script\n# [tool.gilometer]\n# stratgies = []\n# ///\n", "stratgies"),
+        ('# /// script\n# [tool.gilometer]\n# strategies = ["fork"]\n# ///\n', "fork"),
     ],
 )
 def test_a_wrong_block_is_an_error_that_names_file_and_fault(tmp_path: Path, block: str, said: str) -> None:

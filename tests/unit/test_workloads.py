@@ -108,8 +108,9 @@ def body(work: str, *, expected: str, combine: str = "sum") -> str:
         + dedent(work)
         + dedent(
             f"""
-        run("mine/workload", sizes={{"quick": Scale(expected={expected}, colour="red")}}, job=lambda colour: colour,
-            split=lambda job, count: list(range(count)), work=work, combine={combine})
+        if __name__ == "__main__":
+            run("mine/workload", sizes={{"quick": Scale(expected={expected}, colour="red")}}, job=lambda colour: colour,
+                split=lambda job, count: list(range(count)), work=work, combine={combine})
         """
         )
     )
@@ -148,12 +149,9 @@ def test_the_answer_is_right_whatever_the_number_of_threads(name: str, threads: 
     )
     assert (result.returncode, result.stderr) == (0, "")
     sample = metadata(output)
-    assert (sample["name"], sample["threads"], sample["strategy"], sample["size"]) == (
-        name,
-        threads,
-        "threads",
-        "quick",
-    )
+    strategy = "serial" if threads == 1 else "threads"
+    assert (sample["name"], sample["threads"], sample["strategy"]) == (name, threads, strategy)
+    assert (sample["size"], sample["split"]) == ("quick", "share")
     assert sample["placement"] == ("inherited" if threads == 1 else "pinned")
 
 
@@ -163,10 +161,10 @@ def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
     assert text.startswith("# /// script\n")
     about = block(text)
     assert about["requires-python"] == ">=3.11"
-    assert about["tool"]["gilometer"].keys() - {"capacity"} == {"summary", "threaded", "sized", "full_seconds"}
-    assert re.fullmatch(r"[^\n]{20,120}\.", about["tool"]["gilometer"]["summary"])
-    assert about["tool"]["gilometer"]["threaded"] is True
-    assert about["tool"]["gilometer"]["sized"] is True
+    said = about["tool"]["gilometer"]
+    assert said.keys() - {"capacity", "core", "strategies"} == {"summary", "sized", "full_seconds"}
+    assert re.fullmatch(r"[^\n]{20,120}\.", said["summary"])
+    assert said["sized"] is True
     assert len(ast.get_docstring(ast.parse(text)) or "") > 200
 
 
@@ -370,6 +368,96 @@ def test_chunks_cover_a_job_once_and_differ_by_one_at_most(
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
+# -- ways of sharing a job ---------------------------------------------------------------------------------------------
+
+EXECUTORS = ["pool", "processes", *(["interpreters"] if sys.version_info >= (3, 14) else [])]
+
+
+@pytest.mark.parametrize("strategy", EXECUTORS)
+def test_each_worker_of_an_executor_has_a_cpu_of_its_own_and_is_there_before_the_first_value(
+    write: Write, strategy: str
+) -> None:
+    work = """
+        def work(part):
+            time.sleep(0.1)  # long enough for the other workers to take the other parts
+            return sorted(os.sched_getaffinity(0))
+        """
+    path = write(body(work, expected="None", combine="lambda results: print(results)"))
+    allowed = sorted(os.sched_getaffinity(0))
+    result = execute(path, "--threads", str(len(allowed)), "--strategy", strategy)
+    assert result.returncode == 0, result.stderr
+    assert [sorted(json.loads(line)) for line in result.stdout.splitlines() if line.startswith("[[")] == [
+        [[cpu] for cpu in allowed]
+    ] * 2
+
+
+@pytest.mark.parametrize("strategy", EXECUTORS)
+@pytest.mark.parametrize("name", ["pure_python/cpu_bound", "pure_python/records"])
+def test_the_answer_is_right_whatever_shares_the_job(name: str, strategy: str, tmp_path: Path) -> None:
+    output = tmp_path / "run.json"
+    result = execute(script(name), "--threads", "3", "--strategy", strategy, "-o", str(output))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (metadata(output)["strategy"], metadata(output)["threads"]) == (strategy, 3)
+
+
+@pytest.mark.parametrize("strategy", EXECUTORS)
+def test_an_error_in_a_worker_of_an_executor_ends_the_process_with_its_traceback(write: Write, strategy: str) -> None:
+    work = """
+        def work(part):
+            raise LookupError("nothing there")
+        """
+    result = execute(write(body(work, expected="None")), "--threads", "2", "--strategy", strategy)
+    assert result.returncode == 1
+    assert "LookupError: nothing there" in result.stderr
+
+
+def test_a_process_that_dies_ends_the_worker(write: Write) -> None:
+    result = execute(write(body("def work(part): os._exit(3)", expected="None")), "--threads=2", "--strategy=processes")
+    assert result.returncode == 1
+    assert "BrokenProcessPool" in result.stderr
+
+
+def test_tasks_of_an_event_loop_wait_together(write: Write) -> None:
+    work = """
+        import asyncio
+        arrived = []
+        async def task(part):
+            arrived.append(part)
+            while len(arrived) % 3:
+                await asyncio.sleep(0)
+            return 1
+        def work(part): return 3
+        """
+    path = write(body(work, expected="3").replace("work=work", "work=work, task=task"))
+    for threads in ("3", "1"):
+        result = execute(path, "--threads", threads, "--strategy", "asyncio")
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("strategy", ["threads", *EXECUTORS])
+def test_each_may_get_a_whole_job_whose_answer_is_checked(write: Write, strategy: str) -> None:
+    path = write(body("def work(part): return part + 5", expected="5"))
+    arguments = ("--threads", "3", "--strategy", strategy)
+    assert execute(path, *arguments, "--split", "whole").returncode == 0
+    shared = execute(path, *arguments)
+    assert (shared.returncode, shared.stderr) == (WRONG_ANSWER_STATUS, "wrong answer: expected 5, got 18\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--threads=2", "--strategy=serial"), "--strategy serial is one part, not --threads 2"),
+        (("--threads=2", "--strategy=asyncio"), "--strategy asyncio: this workload has no coroutine"),
+        (("--threads=2", "--strategy=pool", "--measure=capacity"), "--measure capacity counts what threads do"),
+        (("--threads=2", "--strategy=fibres"), "choose from"),
+    ],
+)
+def test_a_way_that_makes_no_sense_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    result = execute(script("pure_python/cpu_bound"), *arguments)
+    assert result.returncode == 2
+    assert said in result.stderr
+
+
 # -- by hand -----------------------------------------------------------------------------------------------------------
 
 
@@ -393,7 +481,7 @@ def test_the_process_that_starts_workers_makes_no_job(write: Write, tmp_path: Pa
 def test_the_example_of_the_documentation_works(write: Write, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "adding-a-workload.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert block(example)["tool"]["gilometer"]["threaded"] is True
+    assert block(example)["tool"]["gilometer"]["strategies"] == ["threads", "pool", "processes", "interpreters"]
     output = tmp_path / "run.json"
     result = execute(write(example), "--threads", "2", "-o", str(output))
     assert (result.returncode, result.stderr) == (0, "")

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "Filters a list in Python, then squares what is left in NumPy, each thread its own chunk."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 0.3
 # ///

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "np.linalg.inv(data @ data.T) for each of several matrices, shared out over the threads, one BLAS thread."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 1.4
 # ///

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "np.sum(data ** 2) over many arrays, shared out over the threads."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool"]
 # sized = true
 # full_seconds = 0.4
 # capacity = true
@@ -12,7 +13,8 @@
 """Two array operations, the square and its sum, on arrays of a few megabytes.
 
 It stands for code that has moved to NumPy already.  NumPy lets go of the GIL here, so threads help with and without it,
-until the memory is busy: the data and its square pass through the caches once each.
+until the memory is busy: the data and its square pass through the caches once each.  It is not shared over processes:
+to send the arrays takes many times as long as the work on them.
 
 The arrays are equally long however many threads there are.  One array cut into as many pieces as threads would let the
 allocator serve its squares from new pages or from old ones depending on the number of threads.

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "A loop that sums i ** 2 over a range of integers, split over the threads."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 0.7
 # capacity = true

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "Sums of squares through a generator expression for each of many data items, shared out over the threads."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 0.6
 # capacity = true

@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "Validates and normalises customer records (text, amounts, dates), a million of them at full size."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 8.0
 # ///

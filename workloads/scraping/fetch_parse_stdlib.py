@@ -4,7 +4,8 @@
 #
 # [tool.gilometer]
 # summary = "Fetches pages from a local server with http.client, parses them with html.parser; 100 pages at full size."
-# threaded = true
+# core = true
+# strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 3.0
 # ///
