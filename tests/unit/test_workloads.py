@@ -80,6 +80,10 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+ABOUT = {name: block(script(name).read_text()) for name in NAMES}
+SHARED_OUT = [name for name in NAMES if ABOUT[name]["tool"]["gilometer"].get("strategies")]
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     """Write a workload into a workloads folder elsewhere, as the container has it."""
@@ -127,8 +131,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 # -- the catalogue -----------------------------------------------------------------------------------------------------
 
 
-def test_every_kernel_of_the_article_is_there() -> None:
-    assert NAMES == [
+def test_the_core_is_what_the_article_measures() -> None:
+    assert [name for name in NAMES if ABOUT[name]["tool"]["gilometer"].get("core")] == [
         "mixed/hybrid",
         "numeric/matrix",
         "numeric/sum_squares",
@@ -140,7 +144,7 @@ def test_every_kernel_of_the_article_is_there() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHARED_OUT)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_answer_is_right_whatever_the_number_of_threads(name: str, threads: int, tmp_path: Path) -> None:
     output = tmp_path / "run.json"
@@ -155,16 +159,25 @@ def test_the_answer_is_right_whatever_the_number_of_threads(name: str, threads: 
     assert sample["placement"] == ("inherited" if threads == 1 else "pinned")
 
 
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*SHARED_OUT}))
+def test_a_workload_that_is_not_shared_out_takes_no_options(name: str, tmp_path: Path) -> None:
+    output = tmp_path / "run.json"
+    result = execute(script(name), "-o", str(output))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert metadata(output)["name"] == name
+    assert "unrecognized arguments: --threads" in execute(script(name), "--threads", "1").stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
     text = script(name).read_text()
     assert text.startswith("# /// script\n")
-    about = block(text)
-    assert about["requires-python"] == ">=3.11"
-    said = about["tool"]["gilometer"]
-    assert said.keys() - {"capacity", "core", "strategies"} == {"summary", "sized", "full_seconds"}
-    assert re.fullmatch(r"[^\n]{20,120}\.", said["summary"])
-    assert said["sized"] is True
+    assert ABOUT[name]["requires-python"] == ">=3.11"
+    about = ABOUT[name]["tool"]["gilometer"]
+    sized = {"sized", "full_seconds"} if name in SHARED_OUT else set()
+    assert about.keys() - {"capacity", "core", "strategies"} == {"summary"} | sized
+    assert re.fullmatch(r"[^\n]{20,120}\.", about["summary"])
+    assert about.get("sized", False) is bool(sized)
     assert len(ast.get_docstring(ast.parse(text)) or "") > 200
 
 
@@ -178,10 +191,10 @@ def test_a_script_imports_the_packages_it_names_and_nothing_of_the_harness(name:
         found = imports(left.pop()) - modules
         left += [helpers[module] for module in found & helpers.keys()]
         modules |= found
-    assert sorted(modules - helpers.keys() - sys.stdlib_module_names) == block(path.read_text())["dependencies"]
+    assert sorted(modules - helpers.keys() - sys.stdlib_module_names) == ABOUT[name]["dependencies"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("numeric/", "mixed/"))])
+@pytest.mark.parametrize("name", [name for name in NAMES if "numpy" in ABOUT[name]["dependencies"]])
 def test_numpy_gets_one_blas_thread_unless_told_otherwise(name: str) -> None:
     text = script(name).read_text()
     for variable in BLAS_THREADS:
@@ -221,6 +234,111 @@ def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: py
         titles = sum(len(f"Fine & useful things, page {number}") for number in range(pages))
         cents = sum(number * 7919 % 250_000 for number in range(pages * products))
         assert scale.expected == (pages, titles, pages * (products + 5), pages * products, cents)
+    for scale in scales("contention/_rows"):
+        numbers = 100 * scale.parameters["rows"]
+        assert scale.expected == (scale.parameters["rows"], 2 * sum(range(numbers)))
+    for scale in scales("contention/object_churn"):
+        trees = scale.parameters["trees"]
+        assert scale.expected == 9 * sum(range(trees)) + trees * sum(range(8))
+    for scale in scales("contention/shared_class_attributes"):
+        bookings = scale.parameters["bookings"]
+        assert scale.expected == 2 * sum(range(bookings)) + bookings * (2 - 1 - 5)
+
+    kernels = runpy.run_path(str(script("contention/_shared")))
+    for name, size, expected in (
+        ("LOCK", 1000, lambda n: (n, n, n // 1000 * sum(range(1000)), n // 1000 * squares_below(1000))),
+        ("COUNTER", 1, lambda n: (n, n)),
+        ("DICT", 1000, lambda n: (n // 1000 * sum(range(1000)), n, n // 1000 * sum(range(1000)))),
+        ("QUEUE", 1, lambda n: (sum(range(n)), 0)),
+        ("LIST", 100, lambda n: (n, n, n // 100 * sum(range(100)))),
+        ("SETTINGS", 1000, lambda n: (100 * n, n // 1000)),
+    ):
+        for scale in kernels[name].sizes.values():
+            assert scale.parameters["steps"] % size == 0
+            assert scale.expected == expected(scale.parameters["steps"])
+
+
+# -- contention --------------------------------------------------------------------------------------------------------
+
+TORN = """\
+from pathlib import Path
+from threading import Barrier
+from _shared import Kernel, Scale, run_own, run_shared
+
+class Torn:
+    value = 0
+
+both_have_read = Barrier(2)
+
+def count(torn, steps):
+    for _ in steps:
+        value = torn.value
+        both_have_read.wait(timeout=30)
+        torn.value = value + 1
+    return len(steps)
+
+RUN("mine/workload", Kernel({"quick": Scale(steps=20, expected=(20, 20))}, Torn, count, lambda torn: (torn.value,)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "said"),
+    [("run_shared", WRONG_ANSWER_STATUS, "wrong answer: expected (20, 20), got (20, 10)\n"), ("run_own", 0, "")],
+)
+def test_a_lost_update_is_a_wrong_answer(write: Write, run: str, status: int, said: str) -> None:
+    path = write(TORN.replace("RUN", run))
+    shutil.copy(WORKLOADS / "contention" / "_shared.py", path.parent)
+    result = execute(path, "--threads", "2")
+    assert (result.returncode, result.stderr) == (status, said)
+
+
+LOSSES: dict[str, Callable[[Any], object]] = {
+    "LOCK": lambda statistics: setattr(statistics, "squares", statistics.squares - 1),
+    "COUNTER": lambda counter: setattr(counter, "value", counter.value - 1),
+    "DICT": lambda table: table.popitem(),
+    "QUEUE": lambda queue: queue.put(0),
+    "LIST": lambda collected: collected.remove(0),
+    "SETTINGS": lambda settings: settings.current.update(edition=settings.current["edition"] - 1),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_kernel_notices_what_its_object_lacks(name: str, contention: Callable[[str], dict[str, Any]]) -> None:
+    kernel = contention("_shared")[name]
+    scale = kernel.sizes["quick"]
+    things = [kernel.make(), kernel.make()]
+    steps = range(scale.parameters["steps"])
+    parts = [steps[: len(steps) // 3], steps[len(steps) // 3 :]]
+    results = [(thing, kernel.use(thing, part)) for thing, part in zip(things, parts, strict=True)]
+    assert kernel.answer(results) == scale.expected
+    LOSSES[name](things[1])
+    assert kernel.answer(results) != scale.expected
+
+
+def test_rows_that_went_missing_are_noticed_and_the_next_execution_has_all(
+    contention: Callable[[str], dict[str, Any]],
+) -> None:
+    queued = contention("queued")
+    desk = queued["job"](rows=3)
+    desk.todo.get()
+    assert queued["collect"]([queued["process_rows"](desk)] * 2)[0] == 2
+    assert queued["collect"]([queued["process_rows"](desk)] * 2)[0] == 3
+
+
+def test_every_shared_object_has_its_control(contention: Callable[[str], dict[str, Any]]) -> None:
+    kernels = {kernel for kernel, value in contention("_shared").items() if type(value).__name__ == "Kernel"}
+    runs = re.compile(r"^    (run_shared|run_own)\(\"contention/\w+\", ([A-Z]+)\)$", re.MULTILINE)
+    texts = [script(name).read_text() for name in NAMES if name.startswith("contention/")]
+    assert sorted(runs.findall("".join(texts))) == [
+        (run, kernel) for run in ("run_own", "run_shared") for kernel in sorted(kernels)
+    ]
+
+
+@pytest.fixture
+def contention(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """What a file of that category defines."""
+    monkeypatch.setattr(sys, "path", [str(WORKLOADS / "contention"), *sys.path])
+    return lambda name: runpy.run_path(str(script(f"contention/{name}")))
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -252,7 +370,7 @@ def test_an_error_in_the_main_thread_ends_the_worker_with_its_traceback(write: W
     assert result.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
 
 
-CAPABLE = [name for name in NAMES if "\n# capacity = true\n" in script(name).read_text()]
+CAPABLE = [name for name in NAMES if ABOUT[name]["tool"]["gilometer"].get("capacity")]
 
 
 @pytest.mark.parametrize("name", CAPABLE)
