@@ -341,6 +341,39 @@ def contention(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any
     return lambda name: runpy.run_path(str(script(f"contention/{name}")))
 
 
+# -- fresh interpreters ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(write: Write) -> Callable[[str], Path]:
+    """Write a workload that times the import of one module, and says what its own process has imported."""
+
+    def write_fresh(module: str) -> Path:
+        path = write(
+            f"import sys\nfrom _fresh import run_fresh\nrun_fresh('mine/workload', [{module!r}])\n"
+            f"print('imported:', {module!r} in sys.modules)\n"
+        )
+        shutil.copy(WORKLOADS / "start" / "_fresh.py", path.parent)
+        return path
+
+    return write_fresh
+
+
+def test_the_process_that_times_an_import_has_imported_the_same(fresh: Callable[[str], Path]) -> None:
+    result = execute(fresh("colorsys"))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith("imported: True\n")
+
+
+def test_an_interpreter_that_fails_is_an_error_with_its_own_words(fresh: Callable[[str], Path]) -> None:
+    path = fresh("beside_the_script")
+    path.with_name("beside_the_script.py").touch()  # where the fresh interpreter does not look
+    result = execute(path)
+    assert result.returncode == 1
+    assert "ModuleNotFoundError: No module named 'beside_the_script'" in result.stderr
+    assert result.stderr.rstrip().endswith("returned non-zero exit status 1.")
+
+
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 
