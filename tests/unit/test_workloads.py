@@ -159,6 +159,17 @@ def test_the_answer_is_right_whatever_the_number_of_threads(name: str, threads: 
     assert sample["placement"] == ("inherited" if threads == 1 else "pinned")
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in SHARED_OUT if "asyncio" in ABOUT[name]["tool"]["gilometer"]["strategies"]]
+)
+@pytest.mark.parametrize("tasks", [2, 5])
+def test_the_answer_is_right_whatever_the_number_of_tasks(name: str, tasks: int, tmp_path: Path) -> None:
+    output = tmp_path / "run.json"
+    result = execute(script(name), "--threads", str(tasks), "--strategy", "asyncio", "-o", str(output))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert metadata(output)["strategy"] == "asyncio"
+
+
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*SHARED_OUT}))
 def test_a_workload_that_is_not_shared_out_takes_no_options(name: str, tmp_path: Path) -> None:
     output = tmp_path / "run.json"
@@ -234,6 +245,11 @@ def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: py
         titles = sum(len(f"Fine & useful things, page {number}") for number in range(pages))
         cents = sum(number * 7919 % 250_000 for number in range(pages * products))
         assert scale.expected == (pages, titles, pages * (products + 5), pages * products, cents)
+    for scale in scales("io/sleeps"):
+        assert scale.expected == scale.parameters["sleeps"] * scale.parameters["sleep_ms"]
+    monkeypatch.syspath_prepend(WORKLOADS / "io")
+    for scale in scales("io/sockets"):
+        assert scale.expected == scale.parameters["messages"]
     for scale in scales("contention/_rows"):
         numbers = 100 * scale.parameters["rows"]
         assert scale.expected == (scale.parameters["rows"], 2 * sum(range(numbers)))
@@ -639,19 +655,22 @@ def test_the_example_of_the_documentation_works(write: Write, tmp_path: Path) ->
     assert metadata(output)["lines"] == 10_000
 
 
-# -- the server --------------------------------------------------------------------------------------------------------
+# -- the servers -------------------------------------------------------------------------------------------------------
+
+
+OPENED = {
+    "scraping": "import _client; urls = _client.open_site(pages=4, products=3, latency_ms=50)",
+    "io": "import _echo; urls = [f'http://{_echo.ADDRESS}:{_echo.open_server(latency_ms=50)}']",
+}
 
 
 @pytest.fixture
-def client() -> Iterator[subprocess.Popen[str]]:
-    """A process that has opened a site of 4 pages and prints their URLs."""
-    code = """\
-import _client, sys
-print(*_client.open_site(pages=4, products=3, latency_ms=50), flush=True)
-sys.stdin.read()
-"""
+def client(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A process that has opened a site of 4 pages, or another server, and prints the URLs."""
+    category = getattr(request, "param", "scraping")
+    code = f"import sys\n{OPENED[category]}\nprint(*urls, flush=True)\nsys.stdin.read()"
     command = [sys.executable, "-c", code]
-    folder = WORKLOADS / "scraping"
+    folder = WORKLOADS / category
     with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
@@ -673,6 +692,7 @@ def test_the_server_makes_each_answer_wait_for_the_stated_latency(
     assert len(set(pages)) == 4
 
 
+@pytest.mark.parametrize("client", OPENED, indirect=True)
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, None], ids=["killed", "terminated", "done"])
 def test_the_server_ends_with_its_client(client: subprocess.Popen[str], end: signal.Signals | None) -> None:
     port = urlsplit(urls_of(client)[0]).port
