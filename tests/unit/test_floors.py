@@ -10,7 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 FLOORS = {
-    1: {"model", "journal", "errors", "progress", "stats", "planning", "ranks", "gauge", "ratios", "validity"},
+    1: {
+        "model",
+        "journal",
+        "errors",
+        "progress",
+        "stats",
+        "planning",
+        "ranks",
+        "gauge",
+        "ratios",
+        "scaling",
+        "validity",
+    },
     2: {
         "builds",
         "engine",
@@ -86,6 +98,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("ratios", "journal"),
     ("ratios", "model"),
     ("ratios", "stats"),
+    ("scaling", "ranks"),
+    ("scaling", "stats"),
     ("validity", "journal"),
     ("validity", "model"),
 }
@@ -94,12 +108,12 @@ LIBRARIES = {
     "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
     "invoke": {"tasks"},
     "jinja2": {"reports.page"},
-    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "reports.measured"},
+    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling", "reports.measured"},
     "pandas": {"reports.measured"},
     "pyperf": {"harness.samples"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
     "rich": {"harness.screen"},
-    "scipy": {"harness.stats", "harness.planning", "harness.ranks"},
+    "scipy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling"},
     "vl_convert": {"reports.charts"},
 }
 
