@@ -64,7 +64,7 @@ FLOORS = {
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"findings"},
-    3: {"accounts", "charts", "parity", "prose", "records"},
+    3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"effects", "measured", "plain", "strategies", "verdict"},
     5: {"analysis", "page", "summary"},
 }

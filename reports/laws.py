@@ -1,0 +1,137 @@
+"""Scaling laws of one build on one workload: fitted to its speedups, and put into words."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import scaling
+from harness.model import Case
+from harness.scaling import LEAST_BLOCKS, Estimate, Fit, Law, Point, Unfitted
+from reports.findings import Speedup
+from reports.words import count, listed, share
+
+Measured = tuple[Speedup, Sequence[int]]
+"""A speedup, and the indices of the blocks that its effect's `logs` belong to."""
+
+_NUMBERS = {2: "two", 3: "three"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laws:
+    """How one build's speedup depends on workers, on one workload, strategy and CPU set."""
+
+    case: Case
+    """Of the most workers."""
+    base: Case
+    build: str
+    amdahl: Fit | Unfitted
+    usl: Fit | Unfitted
+
+
+def of(measured: Iterable[Measured], confidence: float) -> Iterator[Laws]:
+    """The laws of every build on every workload, strategy and CPU set, in the order in which they come.
+
+    What is undecided is no answer and does not count.  Nor do more workers than CPUs: they wait for one another, which
+    neither law is about.
+    """
+    families: defaultdict[tuple[object, ...], list[Measured]] = defaultdict(list)
+    for speedup, blocks in measured:
+        case = speedup.case
+        family = case.workload, case.strategy, case.cpus, case.measure, case.placement, speedup.build
+        families[family].append((speedup, blocks))
+    for members in families.values():
+        most, _ = max(members, key=lambda member: member[0].case.threads)
+        logs = _logs(members)
+        amdahl, usl = (scaling.fit(law, logs, confidence) for law in Law)
+        yield Laws(case=most.case, base=most.base, build=most.build, amdahl=amdahl, usl=usl)
+
+
+def _logs(members: Sequence[Measured]) -> dict[int, list[float]]:
+    """Per worker count the log speedups over one worker, nan where a block has none."""
+    known: dict[int, Mapping[int, float]] = {
+        speedup.case.threads: dict(zip(blocks, speedup.answer.logs, strict=True))
+        for speedup, blocks in members
+        if speedup.answer and speedup.base.threads == 1 and speedup.case.threads <= len(speedup.case.cpus)
+    }
+    every = sorted({block for series in known.values() for block in series})
+    return {workers: [series.get(block, math.nan) for block in every] for workers, series in known.items()}
+
+
+def curve(fit: Fit, most: int = 0, points: int = 33) -> tuple[tuple[float, float], ...]:
+    """A polyline: workers and the law's speedup, from 1 worker to `most`, or to the most that were measured."""
+    last = most or fit.most
+    each = [1 + (last - 1) * step / (points - 1) for step in range(points)]
+    return tuple((workers, fit.speedup(workers).value) for workers in each)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def sentences(laws: Laws) -> tuple[str, ...]:
+    """What the laws say of one build: one sentence, or two, for each law."""
+    if laws.base.threads != 1:
+        return ("No scaling law is fitted: nothing was measured with one worker.",)
+    return tuple(_sentences(laws))
+
+
+def _sentences(laws: Laws) -> Iterator[str]:
+    if isinstance(laws.amdahl, Unfitted):
+        yield _why_not(laws.amdahl, len(laws.case.cpus))
+        return  # the other law needs more still
+    yield (
+        f"{Law.AMDAHL} on {laws.build}: as if {share(laws.amdahl.sigma.value)} of the work were serial "
+        f"(95 % interval {_span(laws.amdahl.sigma)}); {_agreement(laws.amdahl)}."
+    )
+    if isinstance(laws.usl, Unfitted):
+        yield _why_not(laws.usl, len(laws.case.cpus))
+        return
+    sigma, kappa = laws.usl.sigma, laws.usl.kappa
+    yield (
+        f"{Law.USL} on {laws.build}: contention {share(sigma.value)}, coherency {share(kappa.value)} "
+        f"(95 % intervals {_span(sigma)} and {_span(kappa)}); {_best(laws.usl)}; {_agreement(laws.usl)}."
+    )
+
+
+def _best(fit: Fit) -> str:
+    """The best number of workers, as a clause."""
+    if (best := fit.best) is None:
+        return "no best number of workers is known, since coherency may be 0"
+    beyond = f", beyond the {fit.most} that were measured" if best.value > fit.most else ""
+    workers = "worker" if _about(best.value) == "1" else "workers"
+    return f"best at about {_about(best.value)} {workers} ({_about(best.low)} to {_about(best.high)}){beyond}"
+
+
+def _agreement(fit: Fit) -> str:
+    """Which points leave the curve, as a clause."""
+    leaving = [point for point in fit.points if point.leaves]
+    if not leaving:
+        return "no measured point leaves the curve"
+    (first, how_far), *rest = [(point.workers, _distance(point)) for point in leaving]
+    where = [f"{count(first, 'worker')} ({how_far})", *(f"{workers} ({how_far})" for workers, how_far in rest)]
+    return f"what was measured leaves the curve at {listed(where)}"
+
+
+def _distance(point: Point) -> str:
+    return f"{share(abs(math.expm1(point.residual)))} {'above' if point.residual > 0 else 'below'}"
+
+
+def _why_not(unfitted: Unfitted, cpus: int) -> str:
+    """What is missing to a fit, and what would have it."""
+    law = unfitted.law
+    return (
+        f"{law} is not fitted: it needs {_NUMBERS[law.least_counts]} worker counts from 2 to the number of CPUs "
+        f"({cpus} here) with {count(LEAST_BLOCKS, 'block')} each, such as 1,2,4,8 on 8 CPUs; "
+        f"measured: {listed([str(workers) for workers in unfitted.counts]) or 'none'}."
+    )
+
+
+def _span(estimate: Estimate) -> str:
+    return f"{share(estimate.low)} to {share(estimate.high)}"
+
+
+def _about(workers: float) -> str:
+    """A number of workers with two significant digits, and no fractions of one."""
+    return f"{max(1.0, float(f'{workers:.2g}')):.0f}"
