@@ -183,6 +183,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Names of the Python packages it imports."""
     strategies: tuple[Strategy, ...] = ()
     """Takes --threads and --strategy: what the parts of its job can be shared by; empty where it has no parts."""
+    splits: tuple[Split, ...] = tuple(Split)
+    """What each of several threads can get."""
     core: bool = False
     """Measured where nobody says what is to be."""
     sized: bool = False

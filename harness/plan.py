@@ -337,6 +337,8 @@ def _case(
 
 def _obstacles(workload: Workload, case: Case, facts: Sequence[BuildFacts]) -> str:
     """Why the builds cannot be compared in a case; empty where they can."""
+    if case.split is Split.WHOLE and Split.WHOLE not in workload.splits:
+        return f"what the parts of {workload.name} share is not there for whole jobs"
     reasons = []
     for build in facts:
         if case.strategy is Strategy.INTERPRETERS and _series(build) < (3, 14):

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import RequestError
-from harness.model import Measure, Strategy, Workload
+from harness.model import Measure, Split, Strategy, Workload
 
 EVERYTHING = "all"
 """Names every workload."""
@@ -28,6 +28,7 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
 
     summary: str = ""
     strategies: tuple[Strategy, ...] = ()
+    splits: tuple[Split, ...] = tuple(Split)
     core: bool = False
     sized: bool = False
     capacity: bool = False
@@ -56,6 +57,7 @@ def _load_workload(folder: Path, script: Path) -> Workload:
         summary=about.summary,
         dependencies=tuple(re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].lower() for name in requirements),
         strategies=about.strategies,
+        splits=about.splits,
         core=about.core,
         sized=about.sized,
         capacity=about.capacity,

@@ -176,6 +176,7 @@ def completions(run: Run, records: Records, planned: Mapping[str, int]) -> Itera
             build=build,
             planned=planned[case.id],
             effect=stats.effect(list(logs.values()), level(run.plan)) if logs else None,
+            blocks=tuple(logs),
             turns=sum(min(len(a.values), len(b.values)) for a, b in both),
             undisturbed=sum(len(pairs(a, b)) for a, b in both),
             gauged=any(a.gauges for a, _ in both),
@@ -193,6 +194,7 @@ def capacities(run: Run, records: Records, planned: Mapping[str, int]) -> Iterat
             build=build,
             planned=planned[case.id],
             effect=stats.effect(list(logs.values()), level(run.plan)) if logs else None,
+            blocks=tuple(logs),
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.model import Case, Measure, Placement, Plan, Run, cpu_list
 from harness.planning import CONFIDENCE, confidence_at_looks
+from harness.scaling import Fit, Unfitted
 from harness.stats import Effect, Judgement, Verdict
 from reports.evidence import (
     Coverage,
@@ -93,6 +94,8 @@ class Speedup:
 
     Of a capacity the ratio of work done, `case` over `base`, by windows on the same CPUs.
     """
+    blocks: tuple[int, ...] = ()
+    """Indices of the blocks that the effect's `logs` belong to."""
     turns: int = 0
     """Pairs of turns that were measured; 0 for a capacity, which rests on windows."""
     undisturbed: int = 0
@@ -137,6 +140,18 @@ class Choice:
     def unbeaten(self) -> tuple[Way, ...]:
         """The best one, and those not known to be slower."""
         return tuple(way for way in self.ways if not way.beaten)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laws:
+    """How one build's speedup depends on the number of threads (processes, ...), on one workload and CPU set."""
+
+    case: Case
+    """Of the most of them."""
+    base: Case
+    build: str
+    amdahl: Fit | Unfitted
+    usl: Fit | Unfitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +228,8 @@ class Findings:
     """Of the work done in short windows."""
     choices: tuple[Choice, ...]
     """Where a job was shared in more than one way."""
+    laws: tuple[Laws, ...]
+    """Where there were enough numbers of threads, processes, ... to fit one."""
     memories: tuple[Comparison, ...]
     """Of the peak resident sets of processes, otherwise like `comparisons`."""
     container_memories: tuple[Comparison, ...]

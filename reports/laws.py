@@ -5,55 +5,38 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from harness import scaling
-from harness.model import Case
 from harness.scaling import LEAST_BLOCKS, Estimate, Fit, Law, Point, Unfitted
-from reports.findings import Speedup
+from reports.findings import Laws, Speedup
 from reports.words import count, listed, share
-
-Measured = tuple[Speedup, Sequence[int]]
-"""A speedup, and the indices of the blocks that its effect's `logs` belong to."""
 
 _NUMBERS = {2: "two", 3: "three"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laws:
-    """How one build's speedup depends on workers, on one workload, strategy and CPU set."""
-
-    case: Case
-    """Of the most workers."""
-    base: Case
-    build: str
-    amdahl: Fit | Unfitted
-    usl: Fit | Unfitted
-
-
-def of(measured: Iterable[Measured], confidence: float) -> Iterator[Laws]:
+def of(speedups: Iterable[Speedup], confidence: float) -> Iterator[Laws]:
     """The laws of every build on every workload, strategy and CPU set, in the order in which they come.
 
     What is undecided is no answer and does not count.  Nor do more workers than CPUs: they wait for one another, which
     neither law is about.
     """
-    families: defaultdict[tuple[object, ...], list[Measured]] = defaultdict(list)
-    for speedup, blocks in measured:
+    families: defaultdict[tuple[object, ...], list[Speedup]] = defaultdict(list)
+    for speedup in speedups:
         case = speedup.case
-        family = case.workload, case.strategy, case.cpus, case.measure, case.placement, speedup.build
-        families[family].append((speedup, blocks))
+        how = case.strategy, case.split, case.placement, case.measure
+        families[case.workload, how, case.cpus, speedup.build].append(speedup)
     for members in families.values():
-        most, _ = max(members, key=lambda member: member[0].case.threads)
+        most = max(members, key=lambda member: member.case.threads)
         logs = _logs(members)
         amdahl, usl = (scaling.fit(law, logs, confidence) for law in Law)
         yield Laws(case=most.case, base=most.base, build=most.build, amdahl=amdahl, usl=usl)
 
 
-def _logs(members: Sequence[Measured]) -> dict[int, list[float]]:
+def _logs(members: Sequence[Speedup]) -> dict[int, list[float]]:
     """Per worker count the log speedups over one worker, nan where a block has none."""
     known: dict[int, Mapping[int, float]] = {
-        speedup.case.threads: dict(zip(blocks, speedup.answer.logs, strict=True))
-        for speedup, blocks in members
+        speedup.case.threads: dict(zip(speedup.blocks, speedup.answer.logs, strict=True))
+        for speedup in members
         if speedup.answer and speedup.base.threads == 1 and speedup.case.threads <= len(speedup.case.cpus)
     }
     every = sorted({block for series in known.values() for block in series})

@@ -21,8 +21,9 @@ from harness.gauge import LEAST_BLOCKS, TOLERANCE
 from harness.journal import ATTEMPTS
 from harness.model import Case, Split, Strategy, cpu_list
 from harness.planning import CONFIDENCE
+from harness.scaling import Fit
 from harness.stats import Verdict
-from reports import accounts, charts, marks, parity, prose, verdict, words
+from reports import accounts, charts, laws, marks, parity, prose, verdict, words
 from reports.evidence import Peak, Series
 from reports.findings import MARGIN, Comparison, Findings, Speedup, Suite
 
@@ -100,6 +101,7 @@ def render(findings: Findings) -> str:
         memory_glance=tuple(_glance(findings, findings.memory_suites)),
         memories=tuple(_memories(findings)),
         completions=[one for one in scalings if one.strategy is Strategy.THREADS],
+        laws=[(one, laws.sentences(one)) for one in findings.laws if isinstance(one.amdahl, Fit)],
         other_ways=[one for one in scalings if one.strategy is not Strategy.THREADS],
         way_names=_WAYS,
         ways=[strategy for strategy in Strategy if strategy in {way.case.strategy for way in every_way}],

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from harness.model import Case, Measure, cpu_list
+from harness.scaling import Estimate, Fit, Unfitted
 from harness.stats import Effect
 from reports.accounts import RULES
 from reports.evidence import Deepening, Failures, Irregularity, Ledger, Peak, Precision, Share
-from reports.findings import Choice, Comparison, FalseAlarms, Parity, Speedup, Suite
+from reports.findings import Choice, Comparison, FalseAlarms, Laws, Parity, Speedup, Suite
 from reports.words import verdict_on
 
 Plain = dict[str, Any]
@@ -100,6 +101,26 @@ def choice(one: Choice) -> Plain:
             for way in one.ways
         ],
     }
+
+
+def laws(one: Laws) -> Plain:
+    """What was fitted to one build's speedups on one workload."""
+    return {**_case(one.case), "build": one.build, "amdahl": _fit(one.amdahl), "usl": _fit(one.usl)}
+
+
+def _fit(fit: Fit | Unfitted) -> Plain | None:
+    if isinstance(fit, Unfitted):
+        return None
+    return {
+        "sigma": _estimate(fit.sigma),
+        "kappa": _estimate(fit.kappa),
+        "best": _estimate(fit.best) if fit.best else None,
+        "points": [{"threads": point.workers, "fitted": point.fitted, "leaves": point.leaves} for point in fit.points],
+    }
+
+
+def _estimate(one: Estimate) -> Plain:
+    return {"value": one.value, "low": one.low, "high": one.high}
 
 
 def peak(one: Peak) -> Plain:

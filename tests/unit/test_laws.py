@@ -12,8 +12,7 @@ from harness import stats
 from harness.model import Case, Measure, Placement, Strategy
 from harness.scaling import Fit, Unfitted
 from reports import laws
-from reports.findings import Speedup
-from reports.laws import Laws, Measured
+from reports.findings import Laws, Speedup
 
 CPUS = tuple(range(16))
 CONFIDENCE = 0.95
@@ -38,33 +37,31 @@ def measured(
     build: str = "3.14t",
     blocks: Sequence[int] = tuple(range(0, 48, 4)),
     noise: float = 0.004,
-) -> list[Measured]:
+) -> list[Speedup]:
     """Speedups of a build whose law is known, measured in `blocks` of a plan."""
     rng = np.random.default_rng(1967)
-    found: list[Measured] = []
+    found: list[Speedup] = []
     for workers in counts:
         gain = workers / (1 + sigma * (workers - 1) + kappa * workers * (workers - 1))
         found.append(
-            (
-                Speedup(
-                    case=case(workers, cpus),
-                    base=case(1, cpus, Strategy.SERIAL),
-                    build=build,
-                    planned=len(blocks),
-                    effect=stats.effect(math.log(gain) + rng.normal(0, noise, len(blocks))),
-                ),
-                blocks,
+            Speedup(
+                case=case(workers, cpus),
+                base=case(1, cpus, Strategy.SERIAL),
+                build=build,
+                planned=len(blocks),
+                effect=stats.effect(math.log(gain) + rng.normal(0, noise, len(blocks))),
+                blocks=tuple(blocks),
             )
         )
     return found
 
 
-def only(members: Sequence[Measured]) -> Laws:
+def only(members: Sequence[Speedup]) -> Laws:
     (found,) = laws.of(members, CONFIDENCE)
     return found
 
 
-def words(members: Sequence[Measured]) -> tuple[str, ...]:
+def words(members: Sequence[Speedup]) -> tuple[str, ...]:
     return laws.sentences(only(members))
 
 
@@ -96,9 +93,9 @@ def test_builds_strategies_cpu_sets_and_measures_are_fitted_apart() -> None:
     )
 
 
-def _of(members: Sequence[Measured], **fields: object) -> list[Measured]:
+def _of(members: Sequence[Speedup], **fields: object) -> list[Speedup]:
     """The same speedups of other cases."""
-    return [(replace(one, case=msgspec.structs.replace(one.case, **fields)), blocks) for one, blocks in members]
+    return [replace(one, case=msgspec.structs.replace(one.case, **fields)) for one in members]
 
 
 def test_blocks_are_matched_by_their_indices() -> None:
@@ -117,22 +114,21 @@ def test_blocks_are_matched_by_their_indices() -> None:
     )
 
 
-def _chosen(member: Measured, blocks: slice) -> Measured:
+def _chosen(speedup: Speedup, blocks: slice) -> Speedup:
     """Some of the blocks of a speedup, or all in another order."""
-    speedup, indices = member
     assert speedup.effect is not None
-    return replace(speedup, effect=stats.effect(speedup.effect.logs[blocks])), indices[blocks]
+    return replace(speedup, effect=stats.effect(speedup.effect.logs[blocks]), blocks=speedup.blocks[blocks])
 
 
 def test_indices_that_are_not_those_of_the_logs_are_refused() -> None:
-    (first, blocks), *rest = measured(0.04)
+    first, *rest = measured(0.04)
     with pytest.raises(ValueError, match="zip"):
-        list(laws.of([(first, blocks[1:]), *rest], CONFIDENCE))
+        list(laws.of([replace(first, blocks=first.blocks[1:]), *rest], CONFIDENCE))
 
 
 def test_what_is_undecided_does_not_count() -> None:
-    (first, blocks), *rest = measured(0.04, counts=(2, 4, 8))
-    found = only([(replace(first, decided=False), blocks), *rest])
+    first, *rest = measured(0.04, counts=(2, 4, 8))
+    found = only([replace(first, decided=False), *rest])
     assert isinstance(found.amdahl, Fit)
     assert [point.workers for point in found.amdahl.points] == [4, 8]
     assert isinstance(found.usl, Unfitted)
@@ -181,11 +177,11 @@ def test_where_threads_only_cost_one_worker_is_best() -> None:
 
 def test_a_point_that_leaves_the_curve_is_named_with_its_distance() -> None:
     members = measured(0.04)
-    last, blocks = members[-1]
+    last = members[-1]
     assert last.effect is not None
     cliff = replace(last, effect=stats.effect([log - 0.4 for log in last.effect.logs]))
-    amdahl, _ = words([*members[:-1], (cliff, blocks)])
-    found = only([*members[:-1], (cliff, blocks)]).amdahl
+    amdahl, _ = words([*members[:-1], cliff])
+    found = only([*members[:-1], cliff]).amdahl
     assert isinstance(found, Fit)
     first, *_, end = found.points
     assert first.residual > 0 > end.residual
@@ -210,7 +206,7 @@ def test_two_cpus_are_too_few_and_the_page_says_what_would_do() -> None:
 
 
 def test_without_one_worker_there_is_no_law() -> None:
-    members = [(replace(one, base=case(2)), blocks) for one, blocks in measured(0.04, counts=(4, 8, 16))]
+    members = [replace(one, base=case(2)) for one in measured(0.04, counts=(4, 8, 16))]
     assert words(members) == ("No scaling law is fitted: nothing was measured with one worker.",)
 
 

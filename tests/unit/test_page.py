@@ -11,7 +11,7 @@ import pytest
 
 from harness import store
 from harness.journal import Depth, Disturbance, JournalLine, Noise, Reason, Settled, Stop
-from harness.model import Block, BuildFacts, Measure, Placement, Run, Skipped
+from harness.model import Block, BuildFacts, Case, Measure, Placement, Run, Skipped
 from reports import page, summary, words
 from reports.analysis import analyse
 from tests import made_up
@@ -270,6 +270,22 @@ def test_the_two_questions_about_threads_are_named_apart() -> None:
     assert "as fast" not in capacity
     assert "undecided" not in capacity
     assert "undisturbed" not in capacity
+
+
+def test_scaling_laws_are_told_where_enough_numbers_of_threads_were_measured() -> None:
+    run = made_up.run(workloads=THREADED[:1], threads=(1, 2, 4, 8), cpus=tuple(range(8)))
+
+    def truth(one: Case, facts: BuildFacts) -> float:
+        sigma = 0.05 if facts.free_threaded else 1.0
+        return 0.02 * (1 + sigma * (one.threads - 1)) / one.threads
+
+    findings = analyse(run, made_up.journal(run, truth, noise=0.004))
+    threads = _Page(page.render(findings)).section("threads")
+
+    assert "Scaling laws: what would more threads bring?" in threads
+    assert "Amdahl’s law on 3.13t: as if 5" in threads
+    assert "Amdahl’s law on 3.13: as if 100" in threads
+    assert "Scaling laws" not in _render(made_up.run(workloads=THREADED[:1])).text
 
 
 def test_what_is_undecided_is_no_figure() -> None:

@@ -111,6 +111,13 @@ def test_whole_jobs_are_for_more_threads_than_one() -> None:
     ]
 
 
+def test_a_workload_whose_parts_share_what_they_change_has_no_whole_jobs() -> None:
+    sharing = msgspec.structs.replace(SHARED, splits=(Split.SHARE,))
+    plan = make_plan(replace(request(sharing, cpus=2), split=Split.WHOLE, measures=(Measure.TIME,)), ())
+    assert [case.threads for case in plan.cases] == [1]
+    assert [skip.reason for skip in plan.skipped] == ["what the parts of pure/loop share is not there for whole jobs"]
+
+
 def test_capacity_and_memory_are_of_threads() -> None:
     able = msgspec.structs.replace(SHARED, capacity=True)
     asked = replace(request(able, cpus=2), strategies=(Strategy.PROCESSES,))

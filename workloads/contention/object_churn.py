@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Makes and drops small trees whose nodes know their parents, which only the garbage collector can free."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 1.2
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread increments a counter of its own, under its lock: the control of shared_counter."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.8
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread writes to a dict of its own and reads back what it wrote: the control of shared_dict."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.2
 # ///

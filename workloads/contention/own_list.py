@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread appends to a list of its own: the control of shared_list."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.2
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread adds values to three figures of its own, under a lock of its own: the control of shared_lock."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.6
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread puts numbers into a queue.Queue of its own and gets them back: the control of shared_queue."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.5
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Each thread reads settings of its own and sometimes writes to them: the control of read_mostly."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.7
 # ///

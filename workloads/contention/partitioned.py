@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Rows of numbers that are shared out before the threads begin, each with a list of its own."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.7
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Rows of numbers that threads take one by one from a queue, and whose results they put into another."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 1.2
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads read one settings object, and write to it under a lock once in a thousand reads."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.7
 # ///

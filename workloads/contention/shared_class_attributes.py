@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "Calls methods of one class and reads its attributes, each thread on instances of its own."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.7
 # ///

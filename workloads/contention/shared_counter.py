@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads increment one counter, under its lock."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.8
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads write to one dict, each its own keys, and read back what they wrote."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.2
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads append to one list."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.2
 # ///

@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads add values to the same three figures, under one lock."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.6
 # ///

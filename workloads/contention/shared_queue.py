@@ -5,6 +5,7 @@
 # [tool.gilometer]
 # summary = "All threads put numbers into one queue.Queue and get numbers from it, in batches of eight."
 # strategies = ["threads", "pool"]
+# splits = ["share"]
 # sized = true
 # full_seconds = 0.5
 # ///
