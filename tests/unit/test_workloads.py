@@ -170,8 +170,8 @@ def test_the_answer_is_right_whatever_the_number_of_tasks(name: str, tasks: int,
     assert metadata(output)["strategy"] == "asyncio"
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {*SHARED_OUT}))
-def test_a_workload_that_is_not_shared_out_takes_no_options(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("start/")])
+def test_a_workload_without_a_job_takes_no_options(name: str, tmp_path: Path) -> None:
     output = tmp_path / "run.json"
     result = execute(script(name), "-o", str(output))
     assert (result.returncode, result.stderr) == (0, "")
@@ -185,7 +185,7 @@ def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
     assert text.startswith("# /// script\n")
     assert ABOUT[name]["requires-python"] == ">=3.11"
     about = ABOUT[name]["tool"]["gilometer"]
-    sized = {"sized", "full_seconds"} if name in SHARED_OUT else set()
+    sized = set() if name.startswith("start/") else {"sized", "full_seconds"}
     assert about.keys() - {"capacity", "core", "strategies", "splits"} == {"summary"} | sized
     assert re.fullmatch(r"[^\n]{20,120}\.", about["summary"])
     assert about.get("sized", False) is bool(sized)
@@ -205,11 +205,27 @@ def test_a_script_imports_the_packages_it_names_and_nothing_of_the_harness(name:
     assert sorted(modules - helpers.keys() - sys.stdlib_module_names) == ABOUT[name]["dependencies"]
 
 
+def threads_after_import(path: Path, **environment: str) -> int:
+    """How many threads a process has that has only imported a workload: one, and those of BLAS."""
+    code = f"import os, runpy; runpy.run_path({str(path)!r}); print(len(os.listdir('/proc/self/task')))"
+    command = [sys.executable, "-c", code]
+    folder = {"PYTHONPATH": str(path.parent)}  # as if it were the script
+    return int(subprocess.check_output(command, env={**os.environ, **folder, **environment}, text=True))
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if "numpy" in ABOUT[name]["dependencies"]])
-def test_numpy_gets_one_blas_thread_unless_told_otherwise(name: str) -> None:
-    text = script(name).read_text()
+def test_numpy_gets_one_blas_thread_unless_the_workload_is_about_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for variable in BLAS_THREADS:
-        assert text.index(f'os.environ.setdefault("{variable}", "1")') < text.index("import numpy")
+        monkeypatch.delenv(variable, raising=False)
+    cpus = len(os.sched_getaffinity(0))
+    assert threads_after_import(script(name)) == (cpus if name == "numeric/matrix_blas_threads" else 1)
+
+
+def test_the_workload_about_blas_threads_has_them_where_the_harness_asks_for_one() -> None:
+    one = dict.fromkeys(BLAS_THREADS, "1")
+    assert threads_after_import(script("numeric/matrix_blas_threads"), **one) == len(os.sched_getaffinity(0))
 
 
 def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: pytest.MonkeyPatch) -> None:
