@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import math
 import os
 import re
 import runpy
@@ -25,6 +26,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.model import WRONG_ANSWER_STATUS
+from tests.answers import ANSWERS
 
 ROOT = Path(__file__).parents[2]
 WORKLOADS = ROOT / "workloads"
@@ -228,7 +230,43 @@ def test_the_workload_about_blas_threads_has_them_where_the_harness_asks_for_one
     assert threads_after_import(script("numeric/matrix_blas_threads"), **one) == len(os.sched_getaffinity(0))
 
 
-def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def define(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """What a script defines; what it changes when it is imported is changed back in the end."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for variable in (*BLAS_THREADS, "OPENBLAS_THREAD_TIMEOUT"):
+        monkeypatch.setenv(variable, "1")
+
+    def define(name: str) -> dict[str, Any]:
+        monkeypatch.syspath_prepend(script(name).parent)
+        return runpy.run_path(str(script(name)))
+
+    return define
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_expected_answers_are_found_in_another_way_too(name: str, define: Callable[[str], dict[str, Any]]) -> None:
+    workload = define(name)
+    for scale in workload["SIZES"].values():
+        assert scale.expected == ANSWERS[name](workload, **scale.parameters)
+
+
+def test_as_many_walks_fall_to_a_barrier_as_theory_says(define: Callable[[str], dict[str, Any]]) -> None:
+    """By the reflection principle: P(lowest <= -b) = P(end <= -b) + P(end < -b), within five standard deviations."""
+    monte_carlo = define("mixed/monte_carlo")
+    steps: int = monte_carlo["STEPS"]
+
+    def at_most(place: int) -> float:
+        return 0.5**steps * sum(math.comb(steps, up) for up in range(steps + 1) if 2 * up - steps <= place)
+
+    for scale in monte_carlo["SIZES"].values():
+        walks = scale.parameters["scenarios"] // 8 * monte_carlo["WALKS"]
+        for barrier, fallen in scale.expected.items():
+            share = at_most(-barrier) + at_most(-barrier - 1)
+            assert abs(fallen - walks * share) < 5 * math.sqrt(walks * share * (1 - share))
+
+
+def test_the_expected_answers_follow_from_what_the_workloads_say(define: Callable[[str], dict[str, Any]]) -> None:
     """Each computed without the kernel: by closed forms, and from the server's formulas instead of its pages."""
 
     def squares_below(limit: int) -> int:
@@ -241,12 +279,7 @@ def test_the_expected_answers_follow_from_what_the_workloads_say(monkeypatch: py
             yield number * 2000 // 2**32
 
     def scales(name: str) -> Any:
-        return runpy.run_path(str(script(name)))["SIZES"].values()
-
-    # What the scripts change when they are imported.
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    for variable in BLAS_THREADS:
-        monkeypatch.setenv(variable, "1")
+        return define(name)["SIZES"].values()
 
     for scale in scales("pure_python/cpu_bound"):
         assert scale.expected == squares_below(scale.parameters["iterations"])
