@@ -266,7 +266,9 @@ def test_as_many_walks_fall_to_a_barrier_as_theory_says(define: Callable[[str], 
             assert abs(fallen - walks * share) < 5 * math.sqrt(walks * share * (1 - share))
 
 
-def test_the_expected_answers_follow_from_what_the_workloads_say(define: Callable[[str], dict[str, Any]]) -> None:
+def test_the_expected_answers_follow_from_what_the_workloads_say(
+    define: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each computed without the kernel: by closed forms, and from the server's formulas instead of its pages."""
 
     def squares_below(limit: int) -> int:
