@@ -62,6 +62,17 @@ class Build(Struct, frozen=True, kw_only=True):
     """For Source.HOST: the interpreter, a path or a name on PATH."""
 
 
+class Environment(Struct, frozen=True, kw_only=True):
+    """What a workload's lock file pins, installed for a build beside its own packages."""
+
+    folder: str
+    """Where a worker finds it; empty where it cannot be installed."""
+    packages: dict[str, str] = {}
+    """Name to version."""
+    refusal: str = ""
+    """Why it cannot be installed."""
+
+
 class BuildFacts(Struct, frozen=True, kw_only=True):
     """What a build turned out to be: asked of the interpreter itself, inside its image, and of how it was made."""
 
@@ -101,6 +112,8 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     ingredients: dict[str, str] = {}
     """Settings of the host that reached the build: proxies, extra CAs, apt settings; name to value or sha256."""
     isolation: Isolation = Isolation.CONTAINER
+    environments: dict[str, Environment] = {}
+    """By the sha256 of the lock file, `Workload.requirements`."""
 
 
 # -- workloads and cases -----------------------------------------------------------------------------------------------
@@ -193,6 +206,12 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Takes --measure capacity."""
     full_seconds: float = 0.0
     """About how long a value takes in full size on one thread, for estimates; 0 where it is not known."""
+    source: str = ""
+    """Where a script of somebody's own was found, absolute; empty for those of Gilometer."""
+    task: int = 0
+    """Which of the script's benchmarks it is."""
+    requirements: str = ""
+    """sha256 of the lock file beside the script; empty where it needs nothing but what the images carry."""
 
     @property
     def category(self) -> str:

@@ -344,7 +344,12 @@ def _obstacles(workload: Workload, case: Case, facts: Sequence[BuildFacts]) -> s
         if case.strategy is Strategy.INTERPRETERS and _series(build) < (3, 14):
             reasons.append(f"{build.build.name} has no InterpreterPoolExecutor, which came with 3.14")
             continue
-        for package in workload.dependencies:
+        environment = build.environments.get(workload.requirements)
+        if environment and environment.refusal:
+            reasons.append(f"{build.build.name}: {environment.refusal}")
+            continue
+        installed = environment.packages if environment else {}  # what they do shows when they are used
+        for package in (one for one in workload.dependencies if one not in installed):
             if package not in build.packages:
                 reasons.append(f"{build.build.name} has no {package}")
             elif module := build.turns_gil_on.get(package):

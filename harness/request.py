@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import builds, host, specs
+from harness import builds, host, scripts, specs
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
 from harness.model import Build, Measure, Optimize, Placement, Plan, Profile, Size, Source, Split, Strategy
@@ -122,12 +122,20 @@ def command(options: BenchOptions, plan: Plan) -> str:
         words = ["./inv", "overhead", "--build", plan.builds[-1]]
     else:
         words = ["./inv", "bench", *_bench_words(options, plan)]
-    words += ["--workloads", options.workloads] if options.workloads else []
+    words += ["--workloads", _lasting(options.workloads, plan)] if options.workloads else []
     words += ["--profile", plan.profile, "--seed", str(plan.seed)]
     words += ["--blocks", options.blocks] if options.blocks else []
     words += ["--budget", options.budget] if options.budget else []
     words += ["--timeout", options.timeout] if options.timeout != BenchOptions().timeout else []
     return shlex.join(words)
+
+
+def _lasting(workloads: str, plan: Plan) -> str:
+    """What --workloads named, wherever it is repeated: the paths of scripts in full."""
+    sources = [Path(workload.source) for workload in plan.workloads if workload.source]
+    found = {*sources, *(source.parent for source in sources)}
+    paths = {item: scripts.absolute(item) for item in specs.split("--workloads", workloads)}
+    return ",".join(str(path) if path in found else item for item, path in paths.items())
 
 
 def _bench_words(options: BenchOptions, plan: Plan) -> list[str]:

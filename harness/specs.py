@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import msgspec
-
+from harness import scripts
 from harness.errors import RequestError
-from harness.model import Measure, Split, Strategy, Workload
+from harness.model import Measure, Strategy, Workload
 
 EVERYTHING = "all"
 """Names every workload."""
@@ -20,82 +17,53 @@ EVERYTHING = "all"
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
-_PEP723 = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
-
-
-class _About(msgspec.Struct, forbid_unknown_fields=True):
-    """The [tool.gilometer] table of a workload's PEP 723 block."""
-
-    summary: str = ""
-    strategies: tuple[Strategy, ...] = ()
-    splits: tuple[Split, ...] = tuple(Split)
-    core: bool = False
-    sized: bool = False
-    capacity: bool = False
-    full_seconds: float = 0.0
-
 
 def load_workloads(folder: Path) -> tuple[Workload, ...]:
     """Every workload below `folder`, by name.  RequestError where one's PEP 723 block is wrong."""
-    scripts = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
-    return tuple(_load_workload(folder, script) for script in scripts)
+    paths = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
+    return tuple(_load_workload(folder, path) for path in paths)
 
 
 def _load_workload(folder: Path, script: Path) -> Workload:
-    text = script.read_text(encoding="utf-8")
-    block = _inline_metadata(script, text)
-    try:
-        about = msgspec.convert(block.get("tool", {}).get("gilometer", {}), _About)
-        requirements = msgspec.convert(block.get("dependencies", []), tuple[str, ...])
-    except msgspec.ValidationError as error:
-        raise RequestError(f"{script}: in its [tool.gilometer] block: {error}") from error
     helpers = (*sorted(folder.glob("_*.py")), *sorted(script.parent.glob("_*.py")))
-    return Workload(
-        name=script.relative_to(folder).with_suffix("").as_posix(),
-        path=script.relative_to(folder).as_posix(),
-        sha256=_sha256((script, *helpers)),
-        summary=about.summary,
-        dependencies=tuple(re.split(r"[^A-Za-z0-9._-]", name, maxsplit=1)[0].lower() for name in requirements),
-        strategies=about.strategies,
-        splits=about.splits,
-        core=about.core,
-        sized=about.sized,
-        capacity=about.capacity,
-        full_seconds=about.full_seconds,
+    path = script.relative_to(folder)
+    return scripts.describe(
+        script,
+        name=path.with_suffix("").as_posix(),
+        path=path.as_posix(),
+        sha256=scripts.content_hash((file.name, file) for file in (script, *helpers)),
     )
 
 
-def _inline_metadata(script: Path, text: str) -> dict[str, dict[str, object]]:
-    """The script's inline metadata as PEP 723 defines it; empty where it has none."""
-    match = _PEP723.search(text)
-    if match is None:
-        return {}
-    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in match["content"].splitlines(True))
-    try:
-        return tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{script}: its PEP 723 block is not TOML: {error}") from error
-
-
-def _sha256(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
 def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
-    """The workloads that a comma list names: names, bare names, categories, or "all"; for None those of the core."""
+    """The workloads that a comma list names; for None those of the core.
+
+    An item is one of `workloads` by its name or its bare name, a category of them, "all", or else a path to a script or
+    a folder of scripts, or an entry point of an installed distribution.
+    """
     if names is None:
         return tuple(w for w in workloads if w.core)
+    taken = {w.name: w for w in workloads}
     chosen: dict[str, Workload] = {}
     for name in split("--workloads", names):
-        found = [w for w in workloads if name in (EVERYTHING, w.name, w.category, w.name.rpartition("/")[2])]
+        ours = [w for w in workloads if name in (EVERYTHING, w.name, w.category, w.name.rpartition("/")[2])]
+        found = ours or [script.workload for script in scripts.find(name)]
         if not found:
-            valid = {EVERYTHING} | {w.name for w in workloads} | {w.category for w in workloads}
+            valid = {EVERYTHING} | {w.name for w in workloads} | {w.category for w in workloads} | scripts.names()
             raise RequestError(f'--workloads: there is no workload "{name}"{nearest(name, valid)}')
-        chosen |= {w.name: w for w in found}
+        for workload in found:
+            _refuse_twins(taken.setdefault(workload.name, workload), workload)
+            chosen[workload.name] = workload
     return tuple(chosen.values())
+
+
+def _refuse_twins(first: Workload, second: Workload) -> None:
+    if first.source != second.source:
+        other = first.source or "one of Gilometer's own"
+        raise RequestError(
+            f"--workloads: {second.source} would be {second.name}, which is the name of {other}",
+            hint="A script is named after its folder and itself: rename one of them.",
+        )
 
 
 def split(option: str, text: str) -> list[str]:

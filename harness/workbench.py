@@ -1,4 +1,4 @@
-"""The temporary directory that a run's workers see: workloads and hook read-only, an exchange to write to.
+"""The temporary directory that a run's workers see: workloads, hook and library read-only, an exchange to write to.
 
 Workloads are copied, so that editing one during a run cannot change what is measured.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness import scripts
+from harness.model import Workload
 
 HOOK = Path(__file__).parent.parent / "images" / "hook"
 
@@ -20,7 +23,7 @@ class Workbench:
     """Paths as the harness sees them."""
 
     tools: Path
-    """Holds workloads/ and hook/; workers only read it."""
+    """Holds workloads/, and hook/, which is on the workers' path; they only read it."""
     exchange: Path
     """Results and the socket of the turns; any user may write, which the private parent directory makes safe."""
 
@@ -34,12 +37,17 @@ class Workbench:
 
 
 @contextmanager
-def workbench(workloads: Path) -> Iterator[Workbench]:
-    """A workbench with a copy of `workloads`, removed at the end."""
+def workbench(workloads: Path, chosen: Iterable[Workload] = ()) -> Iterator[Workbench]:
+    """A workbench with a copy of `workloads`, and of the scripts of `chosen` that lie elsewhere; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="gilometer-", ignore_cleanup_errors=True) as name:
         tools, exchange = Path(name) / "tools", Path(name) / "exchange"
         shutil.copytree(workloads, tools / "workloads", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(HOOK, tools / "hook", ignore=shutil.ignore_patterns("__pycache__"))
+        for module in scripts.LIBRARY:
+            shutil.copy(module, tools / "hook")
+        for workload in chosen:
+            if workload.source:
+                scripts.again(workload).copy(tools / "workloads")
         exchange.mkdir()
         exchange.chmod(0o777)
         for path in (tools, *tools.rglob("*")):
