@@ -6,11 +6,12 @@ side of the bargain is argv and a whitelisted environment in, a file in the exch
 
 from __future__ import annotations
 
+import signal
 from contextlib import AbstractContextManager
 from pathlib import PurePath
 from typing import Protocol
 
-from harness.model import BuildFacts, EngineFacts
+from harness.model import BuildFacts, EngineFacts, Workload
 
 DOCKER_AND_CHROOT = "docker and chroot"
 """`EngineFacts.kind` of the engine that has images in their containers and outside of them."""
@@ -64,3 +65,31 @@ class Engine(Protocol):
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Whether the engine answers, or does so again within `seconds`."""
+
+
+def environment(place: Place, build: BuildFacts, workload: Workload) -> dict[str, str]:
+    """What every worker's environment holds; a block adds its own, and there is nothing else in it.
+
+    Names and lengths are the same for all builds in containers.
+    """
+    locked = build.environments.get(workload.requirements)
+    path = [str(place.tools / "hook"), *([locked.folder] if locked else [])]
+    return {
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "MKL_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(path),
+    }
+
+
+def killed_by(status: int) -> str:
+    """The signal that a worker with this exit status was killed by; empty where it ended by itself."""
+    if status <= 128:
+        return ""
+    try:
+        return signal.Signals(status - 128).name
+    except ValueError:
+        return f"signal {status - 128}"

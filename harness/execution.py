@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from harness import samples
-from harness.engine import Engine, Place, Worker
+from harness.authors import authored
+from harness.engine import Engine, Place, Worker, environment, killed_by
 from harness.errors import HostError, MeasurementError
 from harness.journal import (
     Attempts,
@@ -216,16 +216,13 @@ class Execution:
     def _start_calibration(self, case: Case, block: Block) -> _Seat:
         build = self._builds[0]
         place = self._places.get(build, block.cpus)
-        affinity = _affinity(case, block)
         arguments = samples.calibration_arguments(
-            task=0,
+            task=self._workloads[case.workload].task,
             min_seconds=turn_seconds(self._plan, case),
-            affinity=cpu_list(affinity),
+            affinity=cpu_list(_affinity(case, block)),
             output=str(place.exchange / "calibration.json"),
         )
-        argv = self._argv(place, case, arguments)
-        worker = place.start(argv, _environment(place, block, "calibration"))
-        return _Seat("calibration", case, build, place, affinity, worker)
+        return self._seat("calibration", case, build, place, block, arguments)
 
     # -- measurement ---------------------------------------------------------------------------------------------------
 
@@ -310,17 +307,23 @@ class Execution:
         return disturbances(noise, [(self._cases[one.case], one) for one in samples], len(block.cpus))
 
     def _start(self, name: str, case: Case, build: BuildFacts, place: Place, block: Block) -> _Seat:
-        affinity = _affinity(case, block)
         arguments = samples.arguments(
-            task=0,
+            task=self._workloads[case.workload].task,
             loops=self._loops[case.id],
             warmups=self._plan.warmups,
             values=self._steering.values(block) * (1 + block.settling),
-            affinity=cpu_list(affinity),
+            affinity=cpu_list(_affinity(case, block)),
             output=str(place.exchange / f"{name}.json"),
         )
-        worker = place.start(self._argv(place, case, arguments), _environment(place, block, name))
-        return _Seat(name, case, build, place, affinity, worker)
+        return self._seat(name, case, build, place, block, arguments)
+
+    def _seat(
+        self, name: str, case: Case, build: BuildFacts, place: Place, block: Block, arguments: list[str]
+    ) -> _Seat:
+        workload = self._workloads[case.workload]
+        surroundings = _environment(place, build, workload, block, name)
+        worker = authored(place.start(self._argv(place, case, arguments), surroundings), place, workload)
+        return _Seat(name, case, build, place, _affinity(case, block), worker)
 
     def _argv(self, place: Place, case: Case, arguments: list[str]) -> list[str]:
         workload: Workload = self._workloads[case.workload]
@@ -388,20 +391,13 @@ def _affinity(case: Case, block: Block) -> tuple[int, ...]:
     return case.cpus if case.threads > 1 or case.measure is Measure.CAPACITY else (block.home,)
 
 
-def _environment(place: Place, block: Block, seat: str) -> dict[str, str]:
+def _environment(place: Place, build: BuildFacts, workload: Workload, block: Block, seat: str) -> dict[str, str]:
     """All that a worker's environment holds; names and lengths are the same for every seat of a block."""
-    return {
+    return environment(place, build, workload) | {
         "GILOMETER_GAUGE": str(int(block.gauged)),
         "GILOMETER_SEAT": seat,
         "GILOMETER_SOCKET": str(place.exchange / "turns"),
-        "HOME": "/tmp",
-        "LANG": "C.UTF-8",
-        "MKL_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
         "PYTHONHASHSEED": str(block.hash_seed),
-        "PYTHONPATH": str(place.tools / "hook"),
     }
 
 
@@ -423,13 +419,6 @@ def _failed(seat: _Seat, status: int | None, timeout: float) -> Failure:
     if status == WRONG_ANSWER_STATUS:
         said = next((line for line in lines if line.startswith("wrong answer")), "wrong answer")
         return _failure(seat, Reason.WRONG_ANSWER, said)
-    if status > 128:
-        return _failure(seat, Reason.KILLED, f"was killed by {_signal_name(status - 128)}")
+    if killer := killed_by(status):
+        return _failure(seat, Reason.KILLED, f"was killed by {killer}")
     return _failure(seat, Reason.CRASHED, lines[-1] if lines else f"ended with exit status {status}")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
