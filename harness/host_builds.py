@@ -6,16 +6,19 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from harness import builds, specs
 from harness.builds import IMAGES
+from harness.equipment import equip_host
 from harness.errors import HostError, RequestError
 from harness.interpreters import Answers, abi, describe
 from harness.model import Build, BuildFacts, Optimize, Source
 from harness.progress import Progress
+from harness.requirements import Requirements
 from harness.sources import cache_folder
 
 _CANDIDATES = ("3.14", "3.13", "3.15")
@@ -49,6 +52,12 @@ def ensure(build: Build, progress: Progress) -> BuildFacts:
         executable = _environment(build, progress)
         answers = _ask(executable)
     return describe(build, answers, executable=executable, origin=f"this host, {answers.base_executable}")
+
+
+def equip(facts: BuildFacts, locks: Sequence[Requirements], progress: Progress) -> BuildFacts:
+    """The interpreter with what scripts require, each lock in a folder of the cache."""
+    digest = hashlib.sha256(facts.executable.encode() + facts.version.encode()).hexdigest()
+    return equip_host(facts, locks, cache_folder() / "requirements" / digest[:12], progress)
 
 
 def _find(name: str) -> Build:

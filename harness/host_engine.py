@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO
 
 from harness.engine import OUTPUT_BYTES, Place, Worker
@@ -122,7 +122,8 @@ class HostEngine:
             answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         except (OSError, subprocess.CalledProcessError):
             return False
-        return answer.strip() == build.version
+        installed = all(Path(one.folder).is_dir() for one in build.environments.values() if one.folder)
+        return answer.strip() == build.version and installed
 
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +20,15 @@ from harness.buildlog import BuildLog
 from harness.builds import IMAGES, Pins, load, load_pins
 from harness.docker_client import LABEL
 from harness.docker_images import Images
+from harness.equipment import RECIPE, Outfitter
 from harness.errors import HostError, RequestError
 from harness.model import Build, BuildFacts, Optimize, Source
 from harness.progress import Progress
+from harness.requirements import Requirements
 
 PREFERRED_SERIES = ("3.14", "3.13")
 """What is compared when nobody names builds, the first that can be had."""
 
-_RECIPE = f"{LABEL}.recipe"
 _BUILD = f"{LABEL}.build"
 _ORIGIN = f"{LABEL}.origin"
 _INGREDIENTS = f"{LABEL}.ingredients"
@@ -114,15 +115,22 @@ class Foundry:
             base=base,
             material=material,
         )
-        image = self._images.find({_RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
+        image = self._images.find({RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
         return self._facts(build, image, recipe)
+
+    def equip(self, facts: BuildFacts, locks: Sequence[Requirements], progress: Progress) -> BuildFacts:
+        """The build with what scripts require, each lock a further layer of its image, made where it is missing."""
+        if not locks:
+            return facts
+        ingredients = network.ingredients(self._pins.bases[facts.build.base].distribution)
+        return Outfitter(self._images, ingredients, self._cache / "logs").equip(facts, locks, progress)
 
     def _make(self, build: Build, recipe: Recipe, progress: Progress) -> str:
         ingredients = network.ingredients(self._pins.bases[build.base].distribution)
         labels = {
             LABEL: "1",
             _BUILD: build.name,
-            _RECIPE: recipe.sha256,
+            RECIPE: recipe.sha256,
             _ORIGIN: f"{recipe.material.origin} ({recipe.material.identity})" if recipe.material else "",
             _INGREDIENTS: msgspec.json.encode(ingredients.record()).decode(),
         }
