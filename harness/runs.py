@@ -13,20 +13,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 import harness
-from harness import floors, host, request, specs, store
+from harness import floors, host, request, scripts, specs, store
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
-from harness.journal import BlockRecord, Calibration, Ended, Failure, JournalLine, Sample
+from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample
 from harness.model import SCHEMA, Block, BuildFacts, HostFacts, NoiseFloor, Plan, Run
-from harness.plan import estimate_seconds, first_look_seconds, make_plan
+from harness.plan import Request, estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
 from harness.session import build_twice, builds, measuring, open_engine, provide_engine
+from harness.troubles import Troubles
 from harness.workbench import Workbench, workbench
 
 if TYPE_CHECKING:
     from harness.engine import Engine
+    from harness.rehearsal import Trouble
     from reports.findings import Findings
 
 ROOT = Path(__file__).parent.parent
@@ -56,10 +60,8 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
     with measuring(f"inv bench, {options.builds or 'default builds'}", screen, wait=options.wait):
         if set_up and options.engine == "docker":
             provide_engine(screen)
-        facts, warnings = builds(options, screen)
-        names = tuple(fact.build.name for fact in facts)
-        plan = make_plan(dataclasses.replace(wanted, builds=names), facts)
-        return _bench(options, plan, facts, warnings, screen, as_json=as_json)
+        facts, warnings = builds(options, screen, wanted.workloads)
+        return _bench(options, wanted, facts, warnings, screen, as_json=as_json)
 
 
 def overhead(options: BenchOptions, *, as_json: bool = False) -> int:
@@ -70,23 +72,22 @@ def overhead(options: BenchOptions, *, as_json: bool = False) -> int:
     wanted = request.resolve_overhead(options, WORKLOADS)
     chroot_engine.check()
     with measuring(f"inv overhead, {options.builds or 'default build'}", screen, wait=options.wait):
-        facts, warnings = build_twice(options, screen)
-        names = tuple(fact.build.name for fact in facts)
-        plan = make_plan(dataclasses.replace(wanted, builds=names), facts)
+        facts, warnings = build_twice(options, screen, wanted.workloads)
         options = dataclasses.replace(options, engine=DOCKER_AND_CHROOT)
-        return _bench(options, plan, facts, warnings, screen, as_json=as_json)
+        return _bench(options, wanted, facts, warnings, screen, as_json=as_json)
 
 
 def _bench(
     options: BenchOptions,
-    plan: Plan,
+    wanted: Request,
     facts: tuple[BuildFacts, ...],
     warnings: tuple[str, ...],
     screen: Screen,
     *,
     as_json: bool,
 ) -> int:
-    with workbench(WORKLOADS) as bench_, open_engine(options.engine, bench_, screen) as engine:
+    with workbench(WORKLOADS, wanted.workloads) as bench_, open_engine(options.engine, bench_, screen) as engine:
+        plan, troubles = _plan(wanted, facts, engine, bench_, screen)
         now, facts_of_host = datetime.datetime.now(datetime.UTC), host.facts()
         run = Run(
             schema=SCHEMA,
@@ -106,7 +107,36 @@ def _bench(
         if options.budget and (text := _too_short(plan)):
             screen.say(f"warning: {text}")
         screen.say(f"{_extent(plan)}; results go to {_show(directory)}")
-        return _execute(directory, run, engine, bench_, screen, as_json=as_json)
+        status = _execute(directory, run, engine, bench_, screen, as_json=as_json)
+        return status or (4 if troubles else 0)
+
+
+def _plan(
+    wanted: Request, facts: tuple[BuildFacts, ...], engine: Engine, bench_: Workbench, screen: Screen
+) -> tuple[Plan, tuple[Trouble, ...]]:
+    """The plan of what can be measured, and what is wrong with the other scripts, which is also said.
+
+    RequestError where nothing is left.
+    """
+    from harness.rehearsal import rehearse
+
+    rehearsal = rehearse(
+        wanted.workloads,
+        facts,
+        engine,
+        bench_,
+        cpus=wanted.cpu_sets[0],
+        timeout_seconds=wanted.timeout_seconds,
+        progress=screen,
+    )
+    if not rehearsal.workloads:
+        raise RequestError("\n".join(map(str, rehearsal.troubles)), hint=rehearsal.troubles[0].hint)
+    for trouble in rehearsal.troubles:
+        screen.say(f"{trouble}\n  {trouble.hint}" if trouble.hint else str(trouble))
+    names = tuple(fact.build.name for fact in facts)
+    plan = make_plan(dataclasses.replace(wanted, builds=names, workloads=rehearsal.workloads), facts)
+    skipped = (*plan.skipped, *(trouble.skipped for trouble in rehearsal.troubles))
+    return msgspec.structs.replace(plan, skipped=skipped), rehearsal.troubles
 
 
 def aa(options: BenchOptions, *, as_json: bool = False) -> int:
@@ -131,7 +161,7 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
     _refuse_changes(run)
     with (
         measuring(" and ".join(run.plan.builds), screen, wait=wait),
-        workbench(WORKLOADS) as bench_,
+        workbench(WORKLOADS, run.plan.workloads) as bench_,
         open_engine(run.engine.kind, bench_, screen) as engine,
     ):
         if missing := [fact.build.name for fact in run.builds if not engine.has(fact)]:
@@ -161,6 +191,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     execution = Execution(run.plan, builds, engine, bench_, loops=loops, done=done, steering=stopping)
     began = time.monotonic()
     interrupted = False
+    troubles = Troubles(run.plan, screen)
     with store.Journal(directory) as journal:
 
         def record(line: JournalLine) -> None:
@@ -177,7 +208,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
                     record(line)
                     for one in stopping.feed(line):
                         record(one)
-                    _show_troubles(line, run.plan.blocks, screen)
+                    troubles.show(line)
                     finished += isinstance(line, BlockRecord)
                     task.update(finished, note=_note(line, run.plan.blocks), total=finished + stopping.left)
         except KeyboardInterrupt:
@@ -251,26 +282,6 @@ def _never_valid(plan: Plan, journal: Sequence[JournalLine]) -> bool:
     return any(plan.blocks[record.index].group not in valid for record in records)
 
 
-def _listed(record: BlockRecord) -> str:
-    return ", ".join(record.invalid)
-
-
-def _show_troubles(line: JournalLine, blocks: Sequence[Block], screen: Screen) -> None:
-    """Failures and invalid blocks are said when they happen."""
-    match line:
-        case BlockRecord():
-            where = f"block {line.index + 1} of {len(blocks)}"
-            for outcome in line.outcomes:
-                if isinstance(outcome, Failure):
-                    screen.say(f"{where}: {outcome.case} on {outcome.build}: {outcome.reason}: {outcome.message}")
-            if line.invalid:
-                screen.say(f"{where}: {blocks[line.index].workload}: invalid, to be measured again: {_listed(line)}")
-        case Calibration(failure=Failure() as failure):
-            screen.say(f"calibration: {failure.case} on {failure.build}: {failure.reason}: {failure.message}")
-        case _:
-            pass
-
-
 def _note(line: JournalLine, blocks: Sequence[Block]) -> str:
     return blocks[line.index].workload if isinstance(line, BlockRecord) else ""
 
@@ -302,11 +313,15 @@ def _advice(plan: Plan) -> tuple[str, ...]:
 
 def _refuse_changes(run: Run) -> None:
     """A resumed run must measure what its plan says; RequestError shows what changed."""
-    now = {workload.name: workload.sha256 for workload in specs.load_workloads(WORKLOADS)}
-    changed = [
-        f"workload {workload.name}: {workload.sha256[:12]} then, {now.get(workload.name, 'gone')[:12]} now"
+    ours = {workload.name: workload.sha256 for workload in specs.load_workloads(WORKLOADS)}
+    now = {
+        workload.name: scripts.hash_now(workload) if workload.source else ours.get(workload.name, "gone")
         for workload in run.plan.workloads
-        if now.get(workload.name) != workload.sha256
+    }
+    changed = [
+        f"workload {workload.name}: {workload.sha256[:12]} then, {now[workload.name][:12]} now"
+        for workload in run.plan.workloads
+        if now[workload.name] != workload.sha256
     ]
     if changed:
         raise RequestError(

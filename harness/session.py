@@ -7,16 +7,16 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness import host, lock, noise, request, tuning
+from harness import host, lock, noise, request, scripts, tuning
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError
-from harness.model import Build, BuildFacts, Isolation, Optimize
+from harness.model import Build, BuildFacts, Isolation, Optimize, Workload
 from harness.request import BenchOptions
 from harness.screen import Screen
 from harness.workbench import Workbench
@@ -219,20 +219,29 @@ def provide_engine(screen: Screen) -> None:
         screen.say(done)
 
 
-def builds(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
-    """Facts of the builds to compare, their images made where missing, and what a reader must know of the choice."""
+def builds(
+    options: BenchOptions, screen: Screen, workloads: Iterable[Workload] = ()
+) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
+    """Facts of the builds to compare, and what a reader must know of the choice.
+
+    Their images are made where missing, each with what `workloads` require.
+    """
+    locks = scripts.locks(workloads)
     if options.engine == "host":
         from harness import host_builds
 
-        return _distinct([host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]), ()
+        found = [host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]
+        return _distinct([host_builds.equip(facts, locks, screen) for facts in found]), ()
     with _foundry(options, screen) as (foundry, wanted, warnings):
-        return _distinct([foundry.ensure(one, screen) for one in wanted]), warnings
+        return _distinct([foundry.equip(foundry.ensure(one, screen), locks, screen) for one in wanted]), warnings
 
 
-def build_twice(options: BenchOptions, screen: Screen) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
+def build_twice(
+    options: BenchOptions, screen: Screen, workloads: Iterable[Workload]
+) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
     """One build on the host without its container, the baseline, and in it; without a name the free-threaded one."""
     with _foundry(options, screen) as (foundry, wanted, warnings):
-        facts = foundry.ensure(wanted[-1], screen)
+        facts = foundry.equip(foundry.ensure(wanted[-1], screen), scripts.locks(workloads), screen)
     twin = msgspec.structs.replace(facts.build, name=f"{facts.build.name}@host")
     return (msgspec.structs.replace(facts, build=twin, isolation=Isolation.NONE), facts), warnings
 
