@@ -19,7 +19,8 @@ _BENCH_HELP = {
     "strategies": "what shares a job: threads, pool, processes, interpreters, asyncio, or all that make sense for it",
     "split": "share, each gets its part of one job, or whole, each gets a whole job",
     "builds": "interpreters to compare, the first is the baseline, such as 3.14,3.14t (see images/builds.toml)",
-    "workloads": "names or categories, such as pure_python,numeric/matrix, or all; without it, a core of each category",
+    "workloads": "names or categories, such as pure_python,numeric/matrix, or all, and paths of scripts and folders of "
+    "your own, such as ./mine.py; without it, a core of each category",
     "profile": "quick, standard or rigorous: how much time for how much precision",
     "engine": "docker, or host: plain processes, for machines without a container engine",
     "optimize": "plain or pgo-lto, for builds from source",
@@ -279,6 +280,20 @@ def overhead(
         wait=not no_wait,
     )
     return runs.overhead(options, as_json=json)
+
+
+@verb(positional=["name"], help={"name": "of the workload, as a Python module has it, such as sort_lines"})
+def new_workload(_: Context, name: str) -> None:
+    """Write a first workload of your own, commented and working, to NAME.py in the folder where you are.
+
+    Example: inv new-workload sort_lines
+    """
+    from pathlib import Path
+
+    from harness import scaffold
+
+    path = scaffold.write(name, Path.cwd())
+    print(f"{path.name} is a workload.  Measure it: ./inv bench --workloads ./{path.name}")
 
 
 @verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})
