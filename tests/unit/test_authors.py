@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import PurePath
 
 import pytest
 
@@ -14,8 +14,8 @@ from harness.model import Workload
 class Place:
     """Only as far as paths are concerned."""
 
-    tools = PurePosixPath("/gilometer")
-    exchange = PurePosixPath("/exchange")
+    tools: PurePath = PurePath("/gilometer")
+    exchange: PurePath = PurePath("/exchange")
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from harness import equipment, network
 from harness.builds import IMAGES
 from harness.equipment import equip_host
-from harness.model import BuildFacts
+from harness.model import BuildFacts, Environment
 from harness.progress import Silent
 from harness.requirements import Requirements
 from tests.toys import facts
@@ -94,7 +95,7 @@ def test_the_recipe_of_a_layer_is_its_image_and_its_lock(monkeypatch: pytest.Mon
     recipe = equipment._recipe("sha256:1", one)
     assert recipe == equipment._recipe("sha256:1", Requirements(("a==1",)))
     assert len({recipe, equipment._recipe("sha256:2", one), equipment._recipe("sha256:1", other)}) == 3
-    monkeypatch.setattr(equipment.metadata, "version", lambda name: "0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0")
     assert equipment._recipe("sha256:1", one) != recipe
 
 
@@ -128,8 +129,6 @@ def test_the_context_of_a_layer_has_everything_that_the_dockerfile_copies(tmp_pa
 
 
 def test_environments_survive_run_json() -> None:
-    equipped = msgspec.structs.replace(
-        facts("a"), environments={"ab": equipment.Environment(folder="/x", packages={"six": "1"})}
-    )
+    equipped = msgspec.structs.replace(facts("a"), environments={"ab": Environment(folder="/x", packages={"six": "1"})})
     assert msgspec.json.decode(msgspec.json.encode(equipped), type=BuildFacts) == equipped
     assert json.loads(msgspec.json.encode(equipped))["environments"]["ab"]["packages"] == {"six": "1"}

@@ -53,6 +53,14 @@ def test_a_function_without_an_argument_is_called_as_often_as_is_said(tmp_path: 
     assert (ended.returncode, ended.stderr) == (0, "." * (7 * 4))
 
 
+@pytest.mark.parametrize("strategy", ["pool", "processes"])
+def test_a_function_can_be_shared_out_in_every_way(tmp_path: Path, strategy: str) -> None:
+    path = script(tmp_path, "def negative(item):\n    return -item\n", "negative, range(10)")
+    ended = execute(path, "--threads", "2", "--strategy", strategy)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(path.with_suffix(".json").read_text())["metadata"]["strategy"] == strategy
+
+
 COUNTER = "import threading\ndef work(item):\n    return threading.current_thread() is threading.main_thread()\n"
 
 

@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
-    """`inv` on a machine of as many CPUs as `cpus` lists, with no engine to be found."""
+def inv(*arguments: str, cpus: str = "0", folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """`inv` in a folder, on a machine of as many CPUs as `cpus` lists, with no engine to be found."""
     return subprocess.run(
         ["taskset", "--cpu-list", cpus, sys.executable, "-m", "invoke", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -36,6 +36,8 @@ def inv(*arguments: str, cpus: str = "0") -> subprocess.CompletedProcess[str]:
         (("--builds", "3.14,"), 'did you mean "3.14"?'),
         (("--workloads", "nosuch"), "there is no workload"),
         (("--workloads", "cpu_bond"), "did you mean"),
+        (("--workloads", "cpu_bound,./nosuch.py"), "there is neither a script nor a folder"),
+        (("--workloads", "./docs"), "holds no script"),
         (("--profile", "fast"), "--profile"),
         (("--engine", "dokcer"), 'did you mean "docker"?'),
         (("--optimize", "pgo"), 'did you mean "pgo-lto"?'),
@@ -59,6 +61,18 @@ def test_a_wrong_request_is_one_line_and_exit_status_2(arguments: tuple[str, ...
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
     assert ended.stdout == ""
+
+
+def test_a_new_workload_is_written_where_one_is_and_never_twice(tmp_path: Path) -> None:
+    made = inv("--search-root", str(ROOT), "new-workload", "mine", folder=tmp_path)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout == "mine.py is a workload.  Measure it: ./inv bench --workloads ./mine.py\n"
+    for name, said in (("mine", "mine.py is there already"), ("mi-ne", "no name of a module")):
+        refused = inv("--search-root", str(ROOT), "new-workload", name, folder=tmp_path)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
 @pytest.mark.parametrize(
