@@ -34,6 +34,7 @@ _BENCH_HELP = {
     "measures": "what to measure: time, capacity, memory; without it, what the profile has time for",
     "size": "how much work a job is: quick, tens of milliseconds, or full, as large as what it stands for",
     "placement": "where threads execute: pinned, each to a CPU of its own, or free, wherever the scheduler puts them",
+    "stress": "hunt races instead of measuring: more threads than CPUs, taking turns as often as they can",
     "timeout": "seconds of silence after which a worker is stopped",
     "no_wait": "refuse, instead of waiting, while another run measures on this machine",
     "json": "print the findings as JSON on stdout",
@@ -154,6 +155,7 @@ def bench(
     size: str = "quick",
     measures: str | None = None,
     placement: str = "pinned",
+    stress: bool = False,
     timeout: str = "120",
     no_wait: bool = False,
     json: bool = False,
@@ -184,6 +186,7 @@ def bench(
         size=size,
         measures=measures,
         placement=placement,
+        stress=stress,
         timeout=timeout,
         wait=not no_wait,
     )

@@ -336,6 +336,8 @@ class Execution:
             argv += ["--placement", case.placement]
         if case.measure is Measure.CAPACITY:
             argv += ["--measure", case.measure]
+        if self._plan.stress:
+            argv += ["--stress"]
         if workload.sized:
             argv += ["--size", self._plan.size]
         return argv

@@ -308,6 +308,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Loops are calibrated so that a turn takes at least this long."""
     timeout_seconds: float
     """A worker that is silent for longer is stopped."""
+    stress: bool = False
+    """Whether it hunts races instead of measuring: threads take turns as often as they can."""
     target: float | None = None
     """Relative half-width of its widest interval at which a group stops; None: every block is executed."""
     budget_seconds: float | None = None

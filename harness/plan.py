@@ -105,6 +105,8 @@ class Request:
     """This many rounds whatever they show, instead of stopping at the profile's target."""
     budget_seconds: float | None = None
     """Instead of the profile's."""
+    stress: bool = False
+    """Hunt races, and measure nothing."""
     seed: int = 0
     timeout_seconds: float = 120.0
 
@@ -124,7 +126,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
     for cpus in request.cpu_sets:
         for workload in request.workloads:
             for group in _groups(workload, cpus, request, effort):
-                why = {case: _obstacles(workload, case, facts) for case in group}
+                why = {case: _no_race(case, request) or _obstacles(workload, case, facts) for case in group}
                 skipped += [Skipped(case=case.id, reason=reason) for case, reason in why.items() if reason]
                 if left := tuple(case for case, reason in why.items() if not reason):
                     cases += left
@@ -151,7 +153,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     values=_values(request, effort, group, costs),
                     measure=first.measure,
                     settling=costs.settling(first),
-                    gauged=first.measure is Measure.TIME and len(group) > 1,
+                    gauged=first.measure is Measure.TIME and len(group) > 1 and not request.stress,
                 )
             )
     return Plan(
@@ -166,6 +168,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         warmups=WARMUPS,
         turn_seconds=TURN_SECONDS,
         timeout_seconds=request.timeout_seconds,
+        stress=request.stress,
         target=None if request.blocks else effort.target,
         budget_seconds=None if request.blocks else request.budget_seconds or effort.budget_seconds,
     )
@@ -333,6 +336,11 @@ def _case(
         placement=placement,
         split=split,
     )
+
+
+def _no_race(case: Case, request: Request) -> str:
+    """Why nothing can race in a case although races are hunted; empty where it can."""
+    return f"{case.workload} has no threads, so nothing can race" if request.stress and case.threads == 1 else ""
 
 
 def _obstacles(workload: Workload, case: Case, facts: Sequence[BuildFacts]) -> str:

@@ -17,6 +17,10 @@ from harness.plan import Request
 ENGINES = ("docker", "host")
 _OVERHEAD_SECONDS = 240.0
 """What `inv overhead` may take where nobody says it."""
+_STRESS_THREADS = 4
+"""For each CPU, where races are hunted."""
+_STRESS_BLOCKS = 4
+"""Processes of each build and workload: what races depends on where things are in memory, too."""
 _UNDECIDED = ("the GIL build", "the free-threaded build")
 """Stand-ins for the names of builds that are chosen later, by what can be had."""
 
@@ -43,6 +47,7 @@ class BenchOptions:
     size: str = Size.QUICK
     measures: str | None = None
     placement: str = Placement.PINNED
+    stress: bool = False
     wait: bool = True
 
 
@@ -57,7 +62,7 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
     chosen = specs.select_workloads(options.workloads, specs.load_workloads(workloads))
     if options.blocks is not None and options.budget is not None:
         raise RequestError("--blocks is a fixed number of blocks, which no --budget shortens: leave one of them out")
-    return Request(
+    request = Request(
         builds=names or _names(options) or _UNDECIDED,
         workloads=chosen,
         cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
@@ -72,6 +77,26 @@ def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | Non
         budget_seconds=None if options.budget is None else specs.duration("--budget", options.budget),
         seed=secrets.randbelow(2**32) if options.seed is None else specs.whole_number("--seed", options.seed, least=0),
         timeout_seconds=specs.whole_number("--timeout", options.timeout),
+    )
+    return _stressed(request, options) if options.stress else request
+
+
+def _stressed(request: Request, options: BenchOptions) -> Request:
+    """The request of a hunt for races: many more threads than CPUs, wherever the scheduler puts them."""
+    for option, given in (("--measures", options.measures), ("--budget", options.budget)):
+        if given is not None:
+            raise RequestError(f"--stress hunts races and measures nothing: leave out {option}")
+    strategies = tuple(one for one in request.strategies if one in (Strategy.THREADS, Strategy.POOL))
+    if not strategies:
+        raise RequestError(f"--stress: {options.strategies} share nothing that could race; there are: threads, pool")
+    return dataclasses.replace(
+        request,
+        measures=(Measure.TIME,),
+        strategies=strategies,
+        threads=request.threads or (_STRESS_THREADS * max(map(len, request.cpu_sets)),),
+        placement=Placement.FREE,
+        blocks=request.blocks or _STRESS_BLOCKS,
+        stress=True,
     )
 
 
@@ -152,6 +177,7 @@ def _bench_words(options: BenchOptions, plan: Plan) -> list[str]:
     words += ["--size", options.size] if options.size != Size.QUICK else []
     words += ["--measures", options.measures] if options.measures else []
     words += ["--placement", options.placement] if options.placement != Placement.PINNED else []
+    words += ["--stress"] if options.stress else []
     words += ["--engine", options.engine] if options.engine != "docker" else []
     words += ["--source", options.source] if options.source else []
     return words

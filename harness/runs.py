@@ -222,7 +222,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     _write_pyperf(directory, run, lines)
     findings = _explain(directory, run, lines, as_json=as_json)
-    if complete:
+    if complete and findings:
         _learn(directory.parent, findings)
     if interrupted:
         return 130
@@ -230,11 +230,14 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     return 4 if failed or _never_valid(run.plan, lines) else 0
 
 
-def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings:
-    """The page, and its verdict on the terminal."""
-    from reports import page, summary
+def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings | None:
+    """The page, and its verdict on the terminal; a hunt for races measures nothing, and has no page."""
+    from reports import page, stress, summary
     from reports.analysis import analyse
 
+    if run.plan.stress:
+        print(json.dumps(stress.data(run, journal), indent=1) if as_json else f"\n{stress.text(run, journal)}")
+        return None
     findings = analyse(run, journal)
     path = page.write(directory, findings)
     if as_json:

@@ -80,6 +80,9 @@ class Measure(StrEnum):
     """Time per piece of the job at the rate of all workers together, counted in a short window."""
 
 
+HASTE = 1e-6
+"""Seconds after which the GIL is asked for, where races are hunted: between nearly any two steps of two threads."""
+
 WINDOW = 0.02
 """Seconds of a window: short, so that neighbouring windows share the machine's speed."""
 
@@ -128,6 +131,8 @@ def run(
     options = runner.parse_args()
     scale = sizes[options.size]
     measure = Measure(options.measure)
+    if options.stress:
+        sys.setswitchinterval(HASTE)
     strategy = Strategy.SERIAL if options.threads == 1 else Strategy(options.strategy)
     if reason := _obstacle(strategy, measure, options.threads, task):
         runner.argparser.error(reason)
@@ -177,6 +182,7 @@ def run(
             "split": options.split,
             "placement": options.placement if options.threads > 1 else "inherited",
             "measure": options.measure,
+            "stress": int(options.stress),
         }
         runner.bench_time_func(name, time_loops if measure is Measure.TIME else count_pieces, metadata=metadata)
 
@@ -220,6 +226,7 @@ def _add_options(parser: argparse.ArgumentParser, sizes: Mapping[str, Scale]) ->
         default=str(Measure.TIME),
         help="the time until the job is done, or the rate at which work gets done meanwhile",
     )
+    parser.add_argument("--stress", action="store_true", help="hunt races: let threads take turns as often as they can")
     parser.add_argument("--size", choices=list(sizes), default=next(iter(sizes)), help="how much work the job is")
 
 
@@ -235,6 +242,7 @@ def _forward(command: list[str], options: argparse.Namespace) -> None:
         f"--{option}={getattr(options, option)}"
         for option in ("threads", "strategy", "split", "placement", "measure", "size")
     ]
+    command += ["--stress"] * options.stress
 
 
 def _obstacle(strategy: Strategy, measure: Measure, count: int, task: object) -> str:

@@ -73,7 +73,7 @@ REPORTS = {
     2: {"findings"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"effects", "measured", "plain", "strategies", "verdict"},
-    5: {"analysis", "page", "summary"},
+    5: {"analysis", "page", "stress", "summary"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),

@@ -13,7 +13,7 @@ import pytest
 from harness import request
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import RequestError
-from harness.model import Plan, Size
+from harness.model import Measure, Placement, Plan, Size, Strategy
 from harness.plan import make_plan
 from harness.request import BenchOptions
 from tests.toys import write_toys
@@ -52,6 +52,44 @@ def test_the_command_of_a_run_makes_the_same_plan_again(tmp_path: Path, options:
         name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)
     }
     assert plan_of(BenchOptions(**again), folder) == plan
+
+
+def test_a_hunt_for_races_has_more_threads_than_cpus_and_no_target(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path, "good", threaded=True)
+    plan = plan_of(BenchOptions(stress=True, cores="1"), folder)
+    assert (plan.stress, plan.target, plan.budget_seconds, len(plan.blocks)) == (True, None, None, 4)
+    assert [(case.threads, case.placement, case.measure) for case in plan.cases] == [(4, Placement.FREE, Measure.TIME)]
+    assert plan_of(BenchOptions(stress=True, cores="1", threads="3", blocks="7"), folder).cases[0].threads == 3
+    assert "--stress" in request.command(BenchOptions(stress=True), plan)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (BenchOptions(stress=True, measures="time"), "leave out --measures"),
+        (BenchOptions(stress=True, budget="10m"), "leave out --budget"),
+        (BenchOptions(stress=True, strategies="processes"), "share nothing that could race"),
+        (BenchOptions(strategies="fibres"), '--strategies: there is no "fibres"'),
+        (BenchOptions(strategies="process"), 'did you mean "processes"'),
+        (BenchOptions(split="half"), '--split: there is no "half"'),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, options: BenchOptions, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        request.resolve(options, write_toys(tmp_path, "good", threaded=True), ("3.14", "3.14t"))
+
+
+def test_where_nothing_has_threads_there_is_nothing_to_hunt(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="toy/good has no threads, so nothing can race"):
+        plan_of(BenchOptions(stress=True), write_toys(tmp_path, "good"))
+
+
+def test_all_strategies_are_every_one_that_makes_sense(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path, "good", threaded=True)
+    everything = request.resolve(BenchOptions(strategies="all"), folder, ("3.14", "3.14t"))
+    assert everything.strategies == tuple(one for one in Strategy if one is not Strategy.SERIAL)
+    two = request.resolve(BenchOptions(strategies="processes,threads"), folder, ("3.14", "3.14t"))
+    assert two.strategies == (Strategy.THREADS, Strategy.PROCESSES)
 
 
 def overhead_plan(options: BenchOptions, folder: Path) -> Plan:
