@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.model import WRONG_ANSWER_STATUS
+from harness import specs
+from harness.model import WRONG_ANSWER_STATUS, Strategy
 
 WORKLOADS = Path(__file__).parents[2] / "workloads"
 HEAD = "from gilometer import bench\n"
@@ -99,3 +101,22 @@ def test_what_the_function_raises_ends_the_worker(tmp_path: Path) -> None:
     ended = execute(script(tmp_path, "def work(item):\n    return 1 // item\n", "work, [1, 0]"), "--threads", "2")
     assert ended.returncode == 1
     assert ended.stderr.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_examples_of_the_documentation_work(tmp_path: Path, number: int) -> None:
+    text = (WORKLOADS.parent / "docs" / "adding-a-workload.md").read_text()
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
+    path = tmp_path / "example.py"
+    path.write_text(examples[number])
+    (workload,) = specs.select_workloads(str(path), ())
+    assert Strategy.INTERPRETERS in workload.strategies
+    ended = execute(path, "--threads", "2")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_plain_function_takes_a_file_of_four_lines() -> None:
+    text = (WORKLOADS.parent / "docs" / "adding-a-workload.md").read_text()
+    (example, _) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(list(filter(None, example.splitlines()))) == 4

@@ -696,16 +696,6 @@ def test_the_process_that_starts_workers_makes_no_job(write: Write, tmp_path: Pa
     assert made.read_text() == "job\n"
 
 
-def test_the_example_of_the_documentation_works(write: Write, tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "adding-a-workload.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert block(example)["tool"]["gilometer"]["strategies"] == ["threads", "pool", "processes", "interpreters"]
-    output = tmp_path / "run.json"
-    result = execute(write(example), "--threads", "2", "-o", str(output))
-    assert (result.returncode, result.stderr) == (0, "")
-    assert metadata(output)["lines"] == 10_000
-
-
 # -- the servers -------------------------------------------------------------------------------------------------------
 
 
