@@ -10,6 +10,9 @@ from pathlib import Path, PurePath
 from harness.engine import Place, Worker
 from harness.model import Workload
 
+_LINES = 40
+"""How much of what a script said is shown: a traceback stands at the end."""
+
 _HEADER = re.compile(r"(?P<indent> *)Traceback \(most recent call last\):")
 
 
@@ -86,3 +89,10 @@ class AuthoredWorker:
 def authored(worker: Worker, place: Place, workload: Workload) -> Worker:
     """The worker, its output translated where its script is somebody's."""
     return AuthoredWorker(worker, home(place, workload)) if workload.source else worker
+
+
+def quoted(output: str) -> str:
+    """The end of what a script said, for a terminal."""
+    lines = output.splitlines()
+    left_out = ["  | ..."] if len(lines) > _LINES else []
+    return "\n".join((*left_out, *(f"  | {line}" for line in lines[-_LINES:])))

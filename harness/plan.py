@@ -359,7 +359,8 @@ def _obstacles(workload: Workload, case: Case, facts: Sequence[BuildFacts]) -> s
         installed = environment.packages if environment else {}  # what they do shows when they are used
         for package in (one for one in workload.dependencies if one not in installed):
             if package not in build.packages:
-                reasons.append(f"{build.build.name} has no {package}")
+                unpinned = ", and no lock file beside its script pins it" if workload.source else ""
+                reasons.append(f"{build.build.name} has no {package}{unpinned}")
             elif module := build.turns_gil_on.get(package):
                 version = build.packages[package]
                 reasons.append(f"{module} of {package} {version} turns the GIL back on in {build.build.name}")

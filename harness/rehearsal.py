@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from harness.authors import authored
+from harness.authors import authored, quoted
 from harness.engine import Engine, Place, environment, killed_by
 from harness.model import BuildFacts, Skipped, Workload
 from harness.progress import Progress
@@ -50,8 +50,8 @@ class Trouble:
         return ""
 
     def __str__(self) -> str:
-        said = (f"  | {line}" for line in self.output.splitlines())
-        return "\n".join((f"{self.workload} cannot be measured: on {self.build}: {self.message}", *said))
+        said = f"\n{quoted(self.output)}" if self.output else ""
+        return f"{self.workload} cannot be measured: on {self.build}: {self.message}{said}"
 
 
 @dataclass(frozen=True, slots=True)

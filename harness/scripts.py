@@ -158,8 +158,11 @@ def find(text: str) -> tuple[Script, ...]:
 
     A path is what exists, ends with .py, or begins as only paths do.  RequestError where nothing is there.
     """
-    if text.startswith((".", "/", "~")) or text.endswith(".py") or Path(text).exists():
-        return _at(absolute(text))
+    try:
+        if text.startswith((".", "/", "~")) or text.endswith(".py") or Path(text).exists():
+            return _at(absolute(text))
+    except (OSError, RuntimeError, ValueError) as error:  # too long, nobody's home, or nothing that a path can hold
+        raise RequestError(f"--workloads: {text!r} is no path: {error}") from None
     name, _, stem = text.partition("/")
     found = [_of_entry_point(point) for point in metadata.entry_points(group=ENTRY_POINTS, name=name)]
     return tuple(script for several in found for script in several if stem in ("", script.file.stem))

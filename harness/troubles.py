@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 
+from harness.authors import quoted
 from harness.journal import BlockRecord, Calibration, Failure, JournalLine
 from harness.model import Plan
 from harness.progress import Progress
@@ -43,7 +43,7 @@ class Troubles:
         kind = (failure.case, failure.build, failure.message)
         if failure.output and kind not in self._shown and self._is_somebodys(failure.case):
             self._shown.add(kind)
-            self.progress.say(textwrap.indent(failure.output, "  | "))
+            self.progress.say(quoted(failure.output))
 
     def _is_somebodys(self, case: str) -> bool:
         somebodys = {workload.name for workload in self.plan.workloads if workload.source}

@@ -133,7 +133,7 @@ def test_what_cannot_be_installed_for_one_build_is_left_out_with_pips_reason(
 def test_where_nothing_can_be_installed_the_request_is_refused(project: Path, pair: tuple[str, str]) -> None:
     (project / "needs.py").write_text(NEEDS_SIX)
     (project / "requirements.txt").write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", SIX))
-    with pytest.raises(RequestError, match="cannot be installed: .*HASHES"):
+    with pytest.raises(RequestError, match=r"cannot be installed: .*HASHES"):
         bench("./needs.py", pair)
     assert not runs.RESULTS.exists()
 

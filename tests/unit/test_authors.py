@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from harness.authors import home
+from harness.authors import home, quoted
 from harness.engine import Worker
 from harness.model import Workload
 
@@ -122,3 +122,11 @@ def test_files_that_lie_above_the_script_are_translated_too() -> None:
 )
 def test_only_lines_of_the_authors_files_are_translated(said: str, translated: str) -> None:
     assert translate(said) == translated
+
+
+def test_of_much_that_was_said_the_end_is_quoted() -> None:
+    assert quoted("one\ntwo") == "  | one\n  | two"
+    lines = quoted("\n".join(map(str, range(1000)))).splitlines()
+    assert lines[0] == "  | ..."
+    assert lines[-1] == "  | 999"
+    assert len(lines) == 41

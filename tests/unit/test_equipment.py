@@ -16,7 +16,9 @@ import pytest
 from harness import equipment, network
 from harness.builds import IMAGES
 from harness.equipment import equip_host
-from harness.model import BuildFacts, Environment
+from harness.errors import RequestError
+from harness.model import BuildFacts, Environment, Plan, Workload
+from harness.plan import Request, make_plan
 from harness.progress import Silent
 from harness.requirements import Requirements
 from tests.toys import facts
@@ -126,6 +128,28 @@ def test_the_context_of_a_layer_has_everything_that_the_dockerfile_copies(tmp_pa
         check=False,
     )
     assert f"from {tmp_path}/pip/pip" in ended.stdout, ended.stderr
+
+
+def test_a_plan_has_what_is_installed_and_leaves_out_what_cannot_be() -> None:
+    script = Workload(
+        name="proj/mine", path="proj/mine/mine.py", sha256="", source="/x", requirements="ab", dependencies=("six",)
+    )
+    installed = Environment(folder="/opt/requirements/ab", packages={"six": "1"})
+    refused = Environment(folder="", refusal="what its script requires cannot be installed: no wheel")
+
+    def plan_on(one: Environment, other: Environment) -> Plan:
+        builds = [
+            msgspec.structs.replace(facts("a"), environments={"ab": one}),
+            msgspec.structs.replace(facts("b"), environments={"ab": other}),
+        ]
+        return make_plan(Request(builds=("a", "b"), workloads=(script,), cpu_sets=((0,),)), builds)
+
+    assert plan_on(installed, installed).workloads == (script,)
+    with pytest.raises(RequestError, match="nothing is left to measure: b: what its script requires cannot be"):
+        plan_on(installed, refused)
+    assert plan_on(installed, installed).skipped == ()
+    with pytest.raises(RequestError, match="a has no six, and no lock file beside its script pins it, b has no six"):
+        plan_on(Environment(folder="/x"), Environment(folder="/x"))
 
 
 def test_environments_survive_run_json() -> None:

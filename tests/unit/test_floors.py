@@ -82,6 +82,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("scaffold", "scripts"),
     ("scripts", "requirements"),
     ("specs", "scripts"),
+    ("troubles", "authors"),
     ("workbench", "scripts"),
     ("lockstep", "engine"),
     ("noise", "tuning"),
