@@ -327,7 +327,7 @@ class Execution:
 
     def _argv(self, place: Place, case: Case, arguments: list[str]) -> list[str]:
         workload: Workload = self._workloads[case.workload]
-        argv = [str(place.tools / "workloads" / workload.path), *arguments]
+        argv = [str(place.tools / "workloads" / workload.path), *arguments, *workload.arguments]
         if case.strategy is not None:
             argv += ["--threads", str(case.threads), "--strategy", case.strategy]
         if case.split is not Split.SHARE:

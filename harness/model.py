@@ -210,6 +210,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Where a script of somebody's own was found, absolute; empty for those of Gilometer."""
     task: int = 0
     """Which of the script's benchmarks it is."""
+    arguments: tuple[str, ...] = ()
+    """What the script is told beside pyperf's options and ours."""
     requirements: str = ""
     """sha256 of the lock file beside the script; empty where it needs nothing but what the images carry."""
 

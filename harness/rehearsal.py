@@ -121,6 +121,7 @@ class _Stage:
             str(place.tools / "hook" / "gilometer_rehearsal.py"),
             str(place.exchange / _NAMES),
             str(place.tools / "workloads" / workload.path),
+            *workload.arguments,
         ]
         surroundings = environment(place, build, workload) | {"PYTHONHASHSEED": _HASH_SEED}
         worker = authored(place.start(argv, surroundings), place, workload)

@@ -57,11 +57,17 @@ class Script:
     file: Path
     """Absolute."""
     category: str
+    label: str = ""
+    """Its name in a suite, whose scripts have a folder each; everything in that is the script's."""
+    arguments: tuple[str, ...] = ()
+    """What it is told beside pyperf's options."""
+    needs: tuple[str, ...] = ()
+    """Names of the packages that a suite says it depends on."""
 
     @property
     def name(self) -> str:
         """category/name, as those of Gilometer have."""
-        return f"{self.category}/{self.file.stem}"
+        return f"{self.category}/{self.label or self.file.stem}"
 
     @cached_property
     def workload(self) -> Workload:
@@ -78,6 +84,8 @@ class Script:
             source=str(self.file),
             requirements=self.requirements.sha256,
             strategies=_SHARED if library else (),
+            arguments=self.arguments,
+            needs=self.needs,
         )
 
     @property
@@ -88,6 +96,8 @@ class Script:
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """The script, the modules beside it that it imports, and what it names in `files`."""
+        if self.label:
+            return tuple(sorted(_below(self.file.parent)))
         found: dict[Path, None] = {}
         left = [self.file, *self._named()]
         while left:
@@ -105,8 +115,8 @@ class Script:
 
     @cached_property
     def requirements(self) -> Requirements:
-        """What NAME.requirements.txt or else requirements.txt beside it pins."""
-        for name in (f"{self.file.stem}.requirements.txt", "requirements.txt"):
+        """What NAME.requirements.txt or else requirements.txt beside it pins; a suite has what the images carry."""
+        for name in () if self.label else (f"{self.file.stem}.requirements.txt", "requirements.txt"):
             if (file := self.file.with_name(name)).is_file():
                 return read(file)
         return NONE
@@ -136,7 +146,9 @@ class Script:
 
 def again(workload: Workload) -> Script:
     """The script of somebody's that became a workload, as it is now."""
-    return Script(Path(workload.source), workload.category)
+    file, name = Path(workload.source), workload.name.partition("/")[2].partition(":")[0]
+    label = "" if name == file.stem else name
+    return Script(file, workload.category, label, workload.arguments, workload.dependencies)
 
 
 def hash_now(workload: Workload) -> str:
@@ -228,10 +240,12 @@ def describe(
     source: str = "",
     requirements: str = "",
     strategies: tuple[Strategy, ...] = (),
+    arguments: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
 ) -> Workload:
     """The workload that a script is, as its PEP 723 block says.  RequestError where that is wrong.
 
-    `strategies` are what can share its job where it does not say.
+    `strategies` are what can share its job, and `needs` what it depends on, where it does not say.
     """
     about, dependencies = _about(script)
     return Workload(
@@ -239,7 +253,8 @@ def describe(
         path=path,
         sha256=sha256,
         summary=about.summary,
-        dependencies=dependencies,
+        dependencies=dependencies or needs,
+        arguments=arguments,
         strategies=strategies if about.strategies is None else about.strategies,
         splits=about.splits,
         core=about.core,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import scripts
+from harness import pyperformance, scripts
 from harness.errors import RequestError
 from harness.model import Measure, Strategy, Workload
 
@@ -38,8 +38,8 @@ def _load_workload(folder: Path, script: Path) -> Workload:
 def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
     """The workloads that a comma list names; for None those of the core.
 
-    An item is one of `workloads` by its name or its bare name, a category of them, "all", or else a path to a script or
-    a folder of scripts, or an entry point of an installed distribution.
+    An item is one of `workloads` by its name or its bare name, a category of them, "all", or else a benchmark of the
+    suite pyperformance, a path to a script or a folder of scripts, or an entry point of an installed distribution.
     """
     if names is None:
         return tuple(w for w in workloads if w.core)
@@ -47,9 +47,12 @@ def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[
     chosen: dict[str, Workload] = {}
     for name in split("--workloads", names):
         ours = [w for w in workloads if name in (EVERYTHING, w.name, w.category, w.name.rpartition("/")[2])]
-        found = ours or [script.workload for script in scripts.find(name)]
+        begun = any(workload.category == pyperformance.NAME for workload in chosen.values())
+        suite = [script.workload for script in pyperformance.find(name, more=begun)]
+        found = suite or ours or [script.workload for script in scripts.find(name)]
         if not found:
             valid = {EVERYTHING} | {w.name for w in workloads} | {w.category for w in workloads} | scripts.names()
+            valid |= pyperformance.names()
             raise RequestError(f'--workloads: there is no workload "{name}"{nearest(name, valid)}')
         for workload in found:
             _refuse_twins(taken.setdefault(workload.name, workload), workload)

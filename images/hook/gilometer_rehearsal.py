@@ -1,6 +1,6 @@
 """Executes a script up to its benchmarks and writes down which there are; nothing is timed.
 
-    python gilometer_rehearsal.py OUTPUT SCRIPT
+    python gilometer_rehearsal.py OUTPUT SCRIPT [ARGUMENT ...]
 
 OUTPUT gets their names, a JSON list.  What the script raises, this raises.
 """
@@ -23,9 +23,9 @@ def _note(runner: pyperf.Runner, task: object) -> pyperf.Benchmark:
     return pyperf.Benchmark([run])
 
 
-def _execute(script: str) -> None:
+def _execute(script: str, arguments: list[str]) -> None:
     """As the interpreter does when it is given the script."""
-    sys.argv = [script, "--worker", "--loops=1", "--warmups=0", "--values=1", "--quiet"]
+    sys.argv = [script, "--worker", "--loops=1", "--warmups=0", "--values=1", "--quiet", *arguments]
     sys.path[0] = os.path.dirname(script)  # noqa: PTH120 - no import for it
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     module.__file__ = script
@@ -35,10 +35,10 @@ def _execute(script: str) -> None:
 
 
 def main() -> None:
-    output, script = sys.argv[1:]
+    output, script, *arguments = sys.argv[1:]
     pyperf.Runner._main = _note
     try:
-        _execute(script)
+        _execute(script, arguments)
     except SystemExit as end:
         if end.code:
             raise
