@@ -55,6 +55,10 @@ TOYS = {
     "chatty": _MEASURED + 'print("y" * (8 << 20))',
     "chatty_raises": _MEASURED + 'print("y" * (8 << 20), flush=True); raise ValueError("a toy that said too much")',
     "hungry": "bytearray(100 << 20)",
+    "delegates": (
+        "import subprocess; "
+        'subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.2: pass"], check=True)'
+    ),
     "never_calibrates": 'raise RuntimeError("broken from the start")',
 }
 

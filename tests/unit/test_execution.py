@@ -215,6 +215,15 @@ def test_a_worker_tells_what_became_of_it(tmp_path: Path) -> None:
         assert not any("gilometer" in key for key in sample.metadata)
 
 
+def test_what_a_worker_has_others_do_is_its_own_cpu_time(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path / "w", "delegates")
+    (record,) = (line for line in execute(folder, make_plan(folder)) if isinstance(line, BlockRecord))
+    for sample in record.outcomes:
+        assert isinstance(sample, Sample)
+        turns = len(sample.warmups) + len(sample.settling) + len(sample.values)
+        assert sample.evidence.cpu_seconds > 0.2 * (turns - 1), "a worker counts from its first turn on"
+
+
 def test_a_worker_that_shares_its_cpu_waits_for_it(tmp_path: Path) -> None:
     folder = write_toys(tmp_path / "w", "good")
     with subprocess.Popen(["taskset", "-c", "0", sys.executable, "-c", "while True: pass"]) as busy:
