@@ -144,10 +144,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laws:
-    """How one build's speedup depends on the number of threads (processes, ...), on one workload and CPU set."""
+    """How one build's speedup depends on workers, on one workload, way of sharing its job and CPU set."""
 
     case: Case
-    """Of the most of them."""
+    """Of the most workers."""
     base: Case
     build: str
     amdahl: Fit | Unfitted

@@ -6,16 +6,18 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from harness import scaling
 from harness.scaling import LEAST_BLOCKS, Estimate, Fit, Law, Point, Unfitted
 from reports.findings import Laws, Speedup
-from reports.words import count, listed, share
+from reports.words import count, listed, share, sharing
 
 _NUMBERS = {2: "two", 3: "three"}
 
 
 def of(speedups: Iterable[Speedup], confidence: float) -> Iterator[Laws]:
-    """The laws of every build on every workload, strategy and CPU set, in the order in which they come.
+    """The laws of every build on every workload, way of sharing its job and CPU set, in the order in which they come.
 
     What is undecided is no answer and does not count.  Nor do more workers than CPUs: they wait for one another, which
     neither law is about.
@@ -23,8 +25,8 @@ def of(speedups: Iterable[Speedup], confidence: float) -> Iterator[Laws]:
     families: defaultdict[tuple[object, ...], list[Speedup]] = defaultdict(list)
     for speedup in speedups:
         case = speedup.case
-        how = case.strategy, case.split, case.placement, case.measure
-        families[case.workload, how, case.cpus, speedup.build].append(speedup)
+        family = case.workload, case.strategy, case.split, case.cpus, case.measure, case.placement, speedup.build
+        families[family].append(speedup)
     for members in families.values():
         most = max(members, key=lambda member: member.case.threads)
         logs = _logs(members)
@@ -65,7 +67,7 @@ def _sentences(laws: Laws) -> Iterator[str]:
         yield _why_not(laws.amdahl, len(laws.case.cpus))
         return  # the other law needs more still
     yield (
-        f"{Law.AMDAHL} on {laws.build}: as if {share(laws.amdahl.sigma.value)} of the work were serial "
+        f"{Law.AMDAHL} on {_where(laws, laws.amdahl)}: as if {share(laws.amdahl.sigma.value)} of the work were serial "
         f"(95 % interval {_span(laws.amdahl.sigma)}); {_agreement(laws.amdahl)}."
     )
     if isinstance(laws.usl, Unfitted):
@@ -73,9 +75,14 @@ def _sentences(laws: Laws) -> Iterator[str]:
         return
     sigma, kappa = laws.usl.sigma, laws.usl.kappa
     yield (
-        f"{Law.USL} on {laws.build}: contention {share(sigma.value)}, coherency {share(kappa.value)} "
+        f"{Law.USL} on {_where(laws, laws.usl)}: contention {share(sigma.value)}, coherency {share(kappa.value)} "
         f"(95 % intervals {_span(sigma)} and {_span(kappa)}); {_best(laws.usl)}; {_agreement(laws.usl)}."
     )
+
+
+def _where(laws: Laws, fit: Fit) -> str:
+    """What a law is about: "3.14t, 2 to 16 threads"."""
+    return f"{laws.build}, {fit.points[0].workers} to {sharing(msgspec.structs.replace(laws.case, threads=fit.most))}"
 
 
 def _best(fit: Fit) -> str:

@@ -278,8 +278,10 @@ def _workers(
             with Team(work, parts, places) as team:
                 yield team
         case Strategy.POOL | Strategy.PROCESSES | Strategy.INTERPRETERS:
+            # Wrapped: of a bare function 3.14's interpreters may take the code alone, which then finds no globals.
+            wrapped = functools.partial(work)
             with _executor(strategy, places) as executor:
-                yield lambda: list(executor.map(work, parts))
+                yield lambda: list(executor.map(wrapped, parts))
         case Strategy.ASYNCIO:
             assert task is not None
             with asyncio.Runner() as runner:

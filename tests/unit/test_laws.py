@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness import stats
-from harness.model import Case, Measure, Placement, Strategy
+from harness.model import Case, Measure, Placement, Split, Strategy
 from harness.scaling import Fit, Unfitted
 from reports import laws
 from reports.findings import Laws, Speedup
@@ -86,10 +86,11 @@ def test_builds_strategies_cpu_sets_and_measures_are_fitted_apart() -> None:
         *measured(0.2, counts=(2, 4, 8), cpus=tuple(range(8))),
         *_of(measured(0.3), measure=Measure.CAPACITY),
         *_of(measured(0.4), placement=Placement.FREE),
+        *_of(measured(0.5), split=Split.WHOLE),
     ]
     found = list(laws.of(several, CONFIDENCE))
     assert [one.amdahl.sigma.value for one in found if isinstance(one.amdahl, Fit)] == pytest.approx(
-        [0.04, 0.9, 0.1, 0.2, 0.3, 0.4], abs=0.005
+        [0.04, 0.9, 0.1, 0.2, 0.3, 0.4, 0.5], abs=0.005
     )
 
 
@@ -148,14 +149,22 @@ def test_more_workers_than_cpus_do_not_count() -> None:
 def test_both_laws_in_words() -> None:
     amdahl, usl = words(measured(0.04, 0.0003))
     assert amdahl == (
-        "Amdahl’s law on 3.14t: as if 4.4 % of the work were serial (95 % interval 4.4 % to 4.4 %); what was measured "
-        "leaves the curve at 2 workers (0.5 % above), 4 (0.7 % above), 8 (1.0 % above) and 16 (0.8 % below)."
+        "Amdahl’s law on 3.14t, 2 to 16 threads: as if 4.4 % of the work were serial (95 % interval 4.4 % to 4.4 %); "
+        "what was measured leaves the curve at 2 workers (0.5 % above), 4 (0.7 % above), 8 (1.0 % above) and 16 (0.8 % "
+        "below)."
     )
     assert usl == (
-        "Universal Scalability Law on 3.14t: contention 4.0 %, coherency 0.03 % (95 % intervals 3.9 % to 4.1 % and "
-        "0.03 % to 0.04 %); best at about 55 workers (50 to 62), beyond the 16 that were measured; no measured point "
-        "leaves the curve."
+        "Universal Scalability Law on 3.14t, 2 to 16 threads: contention 4.0 %, coherency 0.03 % (95 % intervals 3.9 % "
+        "to 4.1 % and 0.03 % to 0.04 %); best at about 55 workers (50 to 62), beyond the 16 that were measured; no "
+        "measured point leaves the curve."
     )
+
+
+def test_a_law_names_what_shares_the_job() -> None:
+    members = _of(measured(0.1, counts=(2, 4, 8, 32)), strategy=Strategy.PROCESSES, split=Split.WHOLE)
+    amdahl, usl = words(members)
+    assert amdahl.startswith("Amdahl’s law on 3.14t, 2 to 8 processes with a whole job each: as if 10")
+    assert usl.startswith("Universal Scalability Law on 3.14t, 2 to 8 processes with a whole job each: contention ")
 
 
 def test_a_best_number_among_those_measured_is_not_beyond_them() -> None:

@@ -284,8 +284,8 @@ def test_scaling_laws_are_told_where_enough_numbers_of_threads_were_measured() -
     threads = _Page(page.render(findings)).section("threads")
 
     assert "Scaling laws: what would more threads bring?" in threads
-    assert "Amdahl’s law on 3.13t: as if 5" in threads
-    assert re.search(r"Amdahl’s law on 3.13: as if (99|100)\.", threads)
+    assert "Amdahl’s law on 3.13t, 2 to 8 threads: as if 5" in threads
+    assert re.search(r"Amdahl’s law on 3.13, 2 to 8 threads: as if (99|100)\.", threads)
     assert "Scaling laws" not in _render(made_up.run(workloads=THREADED[:1])).text
 
 

@@ -11,7 +11,8 @@
 
 It stands for scientific code that is parallel already.  The GIL plays no part in it, so builds should be equal here,
 and this is what the Python threads of numeric/matrix have to beat.  They do so where matrices are small: of one matrix
-there is not enough for several threads then.
+there is not enough for several threads then.  BLAS threads wait for each other after every step, so one that does not
+get its CPU holds up all of them: nothing here feels a busy machine as much.
 
 It has no strategies.  BLAS threads under Python threads are more threads than CPUs, which wait for each other: two
 under each of two, on two CPUs, took twice as long as either alone.

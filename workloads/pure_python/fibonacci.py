@@ -44,7 +44,7 @@ def fib(number: int) -> int:
 
 
 def sum_of_fibs(part: Sequence[int]) -> int:
-    return sum(fib(number) for number in part)
+    return sum(map(fib, part))
 
 
 if __name__ == "__main__":

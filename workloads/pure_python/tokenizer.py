@@ -11,8 +11,8 @@
 """A tokenizer as the documentation of `re` shows it, at work on generated source files, with every token an object.
 
 It stands for linters, template engines, log parsers and compilers of small languages: a regular expression finds the
-next piece of text in C, and a few lines of Python decide what it is.  Strings, matches and
-tuples come and go quickly.  All threads use one compiled expression, as they would in a program.
+next piece of text in C, and a few lines of Python decide what it is.  Strings, matches and tuples
+come and go quickly.  All threads use one compiled expression, as they would in a program.
 """
 
 import re
