@@ -8,7 +8,7 @@
 # sized = true
 # full_seconds = 1.1
 # ///
-"""Waiting and nothing else: sleeps of a millisecond or two, one after the other in each thread or task.
+"""Waiting and nothing else: sleeps of two milliseconds, one after the other in each thread or task.
 
 It stands for programs that wait for others most of the time: pollers, chat bots, clients of slow services.  A sleeping
 thread holds no GIL and a sleeping task no thread, so as many wait at once as there are threads or tasks, on every
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _parallel import Scale, run
 
 SIZES = {
-    "quick": Scale(sleeps=32, sleep_ms=1, expected=32),
+    "quick": Scale(sleeps=16, sleep_ms=2, expected=32),
     "full": Scale(sleeps=500, sleep_ms=2, expected=1000),
 }
 

@@ -14,7 +14,7 @@ It stands for clients of databases, caches and services: a little Python for eac
 threads let go of the GIL, so that nothing much should change between builds; how threads and asyncio compare may.
 
 The server is a process of its own, in Python, on the CPU set of the case: the little that it needs is taken from the
-same CPUs.  It waits for 1 ms (quick) or 2 ms (full) before each answer.
+same CPUs.  It waits for 2 ms before each answer.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from _echo import ADDRESS, SILENCE, open_server
 from _parallel import Scale, chunks, run
 
 SIZES = {
-    "quick": Scale(messages=24, latency_ms=1, expected=24),
+    "quick": Scale(messages=16, latency_ms=2, expected=16),
     "full": Scale(messages=500, latency_ms=2, expected=500),
 }
 
