@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _parallel import Scale
 
 SIZES = {
-    "quick": Scale(rows=6_000, expected=(6_000, 359_999_400_000)),
+    "quick": Scale(rows=7_000, expected=(7_000, 489_999_300_000)),
     "full": Scale(rows=160_000, expected=(160_000, 255_999_984_000_000)),
 }
 

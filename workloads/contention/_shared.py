@@ -149,7 +149,7 @@ def write_and_read(table: dict[int, int], steps: range) -> int:
 
 DICT: Kernel[dict[int, int]] = Kernel(
     sizes={
-        "quick": Scale(steps=200_000, expected=(99_900_000, 200_000, 99_900_000)),
+        "quick": Scale(steps=250_000, expected=(124_875_000, 250_000, 124_875_000)),
         "full": Scale(steps=1_000_000, expected=(499_500_000, 1_000_000, 499_500_000)),
     },
     make=dict,
@@ -177,7 +177,7 @@ def put_and_get(queue: Queue[int], steps: range) -> int:
 
 QUEUE: Kernel[Queue[int]] = Kernel(
     sizes={
-        "quick": Scale(steps=15_000, expected=(112_492_500, 0)),
+        "quick": Scale(steps=22_000, expected=(241_989_000, 0)),
         "full": Scale(steps=300_000, expected=(44_999_850_000, 0)),
     },
     make=Queue,
@@ -197,7 +197,7 @@ def append(collected: list[int], steps: range) -> int:
 
 LIST: Kernel[list[int]] = Kernel(
     sizes={
-        "quick": Scale(steps=600_000, expected=(600_000, 600_000, 29_700_000)),
+        "quick": Scale(steps=700_000, expected=(700_000, 700_000, 34_650_000)),
         "full": Scale(steps=5_000_000, expected=(5_000_000, 5_000_000, 247_500_000)),
     },
     make=list,

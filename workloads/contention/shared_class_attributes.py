@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _parallel import Scale, run
 
 SIZES = {
-    "quick": Scale(bookings=100_000, expected=9_999_500_000),
+    "quick": Scale(bookings=120_000, expected=14_399_400_000),
     "full": Scale(bookings=2_000_000, expected=3_999_990_000_000),
 }
 
