@@ -142,7 +142,10 @@ class _Stage:
             return trouble(f"it was killed by {killer}")
         if status != 0:
             return trouble(next(iter(said.splitlines()[-1:]), f"it ended with exit status {status}"))
-        names = msgspec.json.decode((self.bench.exchange / _NAMES).read_bytes(), type=list[str])
+        try:
+            names = msgspec.json.decode((self.bench.exchange / _NAMES).read_bytes(), type=list[str])
+        except FileNotFoundError:
+            return trouble("its process ended before the script did")
         return names or trouble("it has no pyperf benchmark, such as runner.bench_func makes")
 
 

@@ -115,6 +115,7 @@ def test_what_a_script_raises_is_shown_with_the_authors_own_file_and_line(
         ("import pyperf\n", "it has no pyperf benchmark, such as runner.bench_func makes"),
         ("import pyperf, sys\nsys.exit('give me a file')\n", "give me a file"),
         ("import pyperf, os, sys\nos._exit(3)\n", "it ended with exit status 3"),
+        ("import pyperf, os, sys\nos._exit(0)\n", "its process ended before the script did"),
         ("import pyperf, os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", "it was killed by SIGKILL"),
         ("import pyperf, sys\npyperf.Runner().argparser.error('what?')\n", "mine.py: error: what?"),
     ],
