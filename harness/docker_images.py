@@ -13,6 +13,7 @@ import docker
 from harness.docker_client import LABEL, engine_errors
 from harness.errors import HostError, MeasurementError
 
+_NO_TAG = "<none>:<none>"
 _LAST_LINES = 15
 _LINE = 160
 _BUILD_SECONDS = 4 * 3600
@@ -31,10 +32,14 @@ class Images:
         self._api.close()
 
     def find(self, labels: Mapping[str, str]) -> str | None:
-        """Id of the newest image that carries all these labels."""
+        """Id of the newest image with a tag that carries all these labels.
+
+        What a build left unfinished has no tag, and the labels of the image that it was made from.
+        """
         with engine_errors():
             found = self._api.images(filters={"label": [f"{name}={value}" for name, value in labels.items()]})
-        newest = max(found, key=lambda image: image["Created"], default=None)
+        tagged = (image for image in found if any(tag != _NO_TAG for tag in image["RepoTags"] or ()))
+        newest = max(tagged, key=lambda image: image["Created"], default=None)
         return None if newest is None else str(newest["Id"])
 
     def inspect(self, reference: str) -> tuple[str, dict[str, str]] | None:

@@ -16,6 +16,7 @@ import pytest
 from harness import builds, docker_client, images, interpreters, sources
 from harness.docker_client import LABEL
 from harness.docker_images import Images
+from harness.equipment import RECIPE
 from harness.errors import MeasurementError
 from harness.images import Foundry
 from harness.model import BuildFacts
@@ -174,3 +175,20 @@ def test_a_wheel_with_another_hash_stops_the_build(
     log = Path(caught.value.hint.partition(": ")[2])
     assert "pip install" in log.read_text()
     assert ours() == before
+
+
+def test_what_a_build_left_unfinished_is_not_taken_for_an_image(
+    client: docker.DockerClient, pair_facts: tuple[BuildFacts, ...]
+) -> None:
+    """It has no tag, is newer, and has the labels of the image that it was made from."""
+    facts = pair_facts[0]
+    container = client.containers.create(facts.image)
+    try:
+        unfinished = container.commit()
+        try:
+            assert unfinished.labels[RECIPE] == facts.recipe
+            assert Images(client).find({RECIPE: facts.recipe}) == facts.image
+        finally:
+            client.images.remove(str(unfinished.id))
+    finally:
+        container.remove()
