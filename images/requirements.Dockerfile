@@ -5,11 +5,14 @@
 #   host/             what the host gives: CA bundle, pip settings; either may be empty
 #   pip/              pip, since images have none
 #   requirements.txt  what the script requires, every package pinned and with its hashes
+#
+# A stage has the labels of its base, and a build that fails leaves images behind: none of them may be taken for the
+# base, which is found by its recipe.
 
 ARG BASE
 
 FROM ${BASE} AS equipped
-LABEL org.gilometer=1
+LABEL org.gilometer=1 org.gilometer.recipe=""
 USER root
 COPY host/ /host/
 COPY pip/ /pip/
@@ -24,6 +27,7 @@ RUN set -eu; \
     $python -m compileall -q --invalidation-mode=unchecked-hash "${FOLDER}"
 
 FROM ${BASE}
+LABEL org.gilometer.recipe=""
 ARG FOLDER
 COPY --from=equipped ${FOLDER}/ ${FOLDER}/
 USER gilometer

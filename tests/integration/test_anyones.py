@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import docker_client, interpreters, runs, sources, store
+from harness import docker_client, interpreters, runs, session, sources, store
 from harness.builds import IMAGES
 from harness.docker_images import Images
 from harness.errors import RequestError
@@ -126,16 +126,35 @@ def test_what_cannot_be_installed_for_one_build_is_left_out_with_pips_reason(
     assert skipped.case.startswith("project/needs ")
     assert skipped.reason.startswith(f"{pair[1]}: what its script requires cannot be installed: ")
     assert "HASHES" in skipped.reason
+    assert session.prepare() == pair_facts, "what the failed build left behind is nobody's image"
     logs = [path.read_text() for path in (sources.cache_folder() / "logs").glob(f"{pair[1]}-*.log")]
     assert any("lxml" in log and "HASHES" in log for log in logs)
 
 
-def test_where_nothing_can_be_installed_the_request_is_refused(project: Path, pair: tuple[str, str]) -> None:
+def test_where_nothing_can_be_installed_the_request_is_refused(
+    project: Path, pair: tuple[str, str], pair_facts: tuple[BuildFacts, ...]
+) -> None:
     (project / "needs.py").write_text(NEEDS_SIX)
     (project / "requirements.txt").write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", SIX))
     with pytest.raises(RequestError, match=r"cannot be installed: .*HASHES"):
         bench("./needs.py", pair)
     assert not runs.RESULTS.exists()
+    assert session.prepare() == pair_facts
+
+
+def test_what_a_script_raises_in_a_container_is_shown_where_its_author_has_it(
+    project: Path, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "broken.py").write_text("import pyperf\nimport no_such_module\n")
+    (project / "late.py").write_text(
+        'import pyperf\n\ndef share(n):\n    return 1 / n\n\npyperf.Runner().bench_func("late", share, 0)\n'
+    )
+    assert bench("./broken.py,./late.py", pair) == 4
+    shown = capsys.readouterr().err
+    assert f'  |   File "{project}/broken.py", line 2, in <module>' in shown
+    assert f'  |   File "{project}/late.py", line 4, in share' in shown
+    assert '"/gilometer/' not in shown
+    assert "pyperf/_" not in shown
 
 
 def test_a_plain_function_is_shared_out_in_every_way(project: Path, pair: tuple[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -99,6 +100,15 @@ def test_the_recipe_of_a_layer_is_its_image_and_its_lock(monkeypatch: pytest.Mon
     assert len({recipe, equipment._recipe("sha256:2", one), equipment._recipe("sha256:1", other)}) == 3
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0")
     assert equipment._recipe("sha256:1", one) != recipe
+
+
+def test_no_stage_of_a_layer_can_be_taken_for_the_image_that_it_begins_with() -> None:
+    """It has the labels of that image from its first line on; an empty recipe is nobody's."""
+    text = (IMAGES / "requirements.Dockerfile").read_text()
+    _, *stages = re.split(r"(?m)^FROM .*\n", text)
+    assert len(stages) == 2
+    for stage in stages:
+        assert re.match(rf'LABEL (org\.gilometer=1 )?{re.escape(equipment.RECIPE)}=""\n', stage)
 
 
 def test_the_context_of_a_layer_has_everything_that_the_dockerfile_copies(tmp_path: Path) -> None:
