@@ -36,13 +36,13 @@ def _load_workload(folder: Path, script: Path) -> Workload:
 
 
 def select_workloads(names: str | None, workloads: Sequence[Workload]) -> tuple[Workload, ...]:
-    """The workloads that a comma list names; for None those of the core.
+    """The workloads that a comma list names; for None those of the core, or all where there is none.
 
     An item is one of `workloads` by its name or its bare name, a category of them, "all", or else a benchmark of the
     suite pyperformance, a path to a script or a folder of scripts, or an entry point of an installed distribution.
     """
     if names is None:
-        return tuple(w for w in workloads if w.core)
+        return tuple(w for w in workloads if w.core) or tuple(workloads)
     taken = {w.name: w for w in workloads}
     chosen: dict[str, Workload] = {}
     for name in split("--workloads", names):

@@ -43,6 +43,15 @@ def test_workloads_are_named_by_category_full_or_bare_name(tmp_path: Path) -> No
     assert [w.name for w in specs.select_workloads("wrong,toy/good", workloads)] == ["toy/wrong", "toy/good"]
 
 
+def test_where_no_workload_is_core_all_are_measured(tmp_path: Path) -> None:
+    folder = write_toys(tmp_path, "good", "wrong")
+    good = folder / "toy" / "good.py"
+    good.write_text(good.read_text().replace("core = true", "core = false"))
+    assert [w.name for w in specs.select_workloads(None, specs.load_workloads(folder))] == ["toy/wrong"]
+    (folder / "toy" / "wrong.py").unlink()
+    assert [w.name for w in specs.select_workloads(None, specs.load_workloads(folder))] == ["toy/good"]
+
+
 def test_a_misspelt_workload_is_refused_with_the_nearest(tmp_path: Path) -> None:
     workloads = specs.load_workloads(write_toys(tmp_path, "good", "wrong"))
     with pytest.raises(RequestError, match='did you mean "toy/good"'):
