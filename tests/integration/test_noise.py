@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import docker
 import pytest
 
 from harness import execution, floors, runs, store, validity
+from harness.docker_client import LABEL
 from harness.journal import ATTEMPTS, BlockRecord, Disturbance, Sample
+from harness.model import BuildFacts
 from harness.request import BenchOptions
 from tests.toys import write_toys
 
@@ -86,21 +88,33 @@ def test_scripts_that_know_nothing_of_gilometer_take_turns(
 
 
 def test_a_block_whose_cpu_is_taken_is_invalid_and_measured_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, pair: Pair, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    results: Path,
+    pair: Pair,
+    pair_facts: tuple[BuildFacts, ...],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """By other containers: the kernel shares CPUs out among them, whatever their processes are."""
     monkeypatch.setattr(execution, "disturbances", validity.disturbances)
     toys(tmp_path, monkeypatch, "good")
-    busy = [
-        subprocess.Popen(["taskset", "-c", str(cpu), sys.executable, "-c", "while True: pass"])
-        for cpu in os.sched_getaffinity(0)
-        for _ in range(3)
-    ]
-    try:
-        status = runs.bench(BenchOptions(builds=",".join(pair), blocks="1", seed="1"))
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
+    with contextlib.closing(docker.from_env()) as client:
+        busy = [
+            client.containers.run(
+                pair_facts[0].image,
+                [pair_facts[0].executable, "-c", "while True: pass"],
+                cpuset_cpus=str(cpu),
+                labels={LABEL: "1"},
+                detach=True,
+            )
+            for cpu in os.sched_getaffinity(0)
+            for _ in range(4)
+        ]
+        try:
+            status = runs.bench(BenchOptions(builds=",".join(pair), blocks="1", seed="1"))
+        finally:
+            for container in busy:
+                container.remove(force=True)
     found = records(only_run(results))
     assert status == 4, "not one valid block"
     assert [record.index for record in found] == [0] * ATTEMPTS
