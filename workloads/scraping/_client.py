@@ -1,7 +1,5 @@
 """What the scraping workloads share: the site to fetch from, how pages are fetched, and what must be found in them."""
 
-import atexit
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -10,10 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from _local_server import ADDRESS, SILENCE, start
 from _parallel import Scale
-
-SILENCE = 30.0
-"""Seconds without an answer after which the server counts as broken."""
 
 
 class Page(NamedTuple):
@@ -44,23 +40,8 @@ SIZES = {
 
 def open_site(pages: int, products: int, latency_ms: int) -> list[str]:
     """Start a server that lives as long as this process; the URLs of its pages."""
-    server = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("_server.py")), str(pages), str(products), str(latency_ms)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    atexit.register(close_site, server)
-    assert server.stdout is not None
-    port = server.stdout.readline().strip()
-    if not port:
-        raise RuntimeError(f"the server ended with status {server.wait()} before it listened")
-    return [f"http://127.0.0.1:{port}/page/{number}" for number in range(pages)]
-
-
-def close_site(server: subprocess.Popen[str]) -> None:
-    """End of input ends the server."""
-    server.communicate(timeout=SILENCE)
+    port = start(Path(__file__).with_name("_server.py"), pages, products, latency_ms)
+    return [f"http://{ADDRESS}:{port}/page/{number}" for number in range(pages)]
 
 
 def fetch(urls: Sequence[str]) -> Iterator[bytes]:

@@ -6,10 +6,12 @@ for the way to a distant server; connections wait independently of each other, o
 """
 
 import sys
-import threading
 import time
-from contextlib import suppress
-from socketserver import StreamRequestHandler, ThreadingTCPServer
+from pathlib import Path
+from socketserver import StreamRequestHandler
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _local_server
 
 WORDS = (
     "copper",
@@ -51,7 +53,7 @@ def product(number: int) -> str:
     )
 
 
-def serve(pages: int, products: int, latency: float) -> None:
+def serve_shop(pages: int, products: int, latency: float) -> None:
     answers = {f"/page/{number}".encode(): answer(page(number, products)) for number in range(pages)}
 
     class Handler(StreamRequestHandler):
@@ -66,15 +68,7 @@ def serve(pages: int, products: int, latency: float) -> None:
                 time.sleep(latency)
                 self.wfile.write(answers[request.split()[1]])
 
-    class Server(ThreadingTCPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        print(server.server_address[1], flush=True)
-        with suppress(KeyboardInterrupt):  # Ctrl-C reaches this process too; the client tells about it
-            sys.stdin.read()
+    _local_server.serve(Handler)
 
 
 def answer(html: str) -> bytes:
@@ -83,4 +77,4 @@ def answer(html: str) -> bytes:
 
 
 if __name__ == "__main__":
-    serve(pages=int(sys.argv[1]), products=int(sys.argv[2]), latency=float(sys.argv[3]) / 1000)
+    serve_shop(pages=int(sys.argv[1]), products=int(sys.argv[2]), latency=float(sys.argv[3]) / 1000)
