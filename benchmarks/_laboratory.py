@@ -25,7 +25,7 @@ import pyperf
 from harness import request, runs, session
 from harness.docker_client import Connection, find
 from harness.docker_engine import DockerEngine
-from harness.engine import Engine, Place
+from harness.engine import ENVIRONMENT, Engine, Place
 from harness.errors import GilometerError, HostError, MeasurementError, RequestError
 from harness.execution import Execution
 from harness.journal import BlockRecord, Calibration, Failure, JournalLine, Sample
@@ -43,16 +43,6 @@ R = TypeVar("R")
 WORKLOADS = runs.WORKLOADS
 
 _POLL_SECONDS = 0.01
-
-_ENVIRONMENT = {
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "MKL_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-}
-"""Of pyperf's manager: what our workers have too, turns and hash seed aside."""
 
 _INHERITED = "--inherit-environ=MKL_NUM_THREADS,OMP_NUM_THREADS,OPENBLAS_NUM_THREADS"
 
@@ -212,7 +202,7 @@ class Laboratory:
         argv += [*options, _INHERITED, "--quiet", f"--output={place.exchange / 'suite.json'}"]
         self.bench.clear_exchange()
         began = time.monotonic()
-        worker = place.start(argv, _ENVIRONMENT)
+        worker = place.start(argv, ENVIRONMENT)
         while (status := worker.poll()) is None:
             time.sleep(_POLL_SECONDS)
         seconds = time.monotonic() - began

@@ -67,6 +67,17 @@ class Engine(Protocol):
         """Whether the engine answers, or does so again within `seconds`."""
 
 
+ENVIRONMENT = {
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+}
+"""Of every process that is started in a place, whatever it executes."""
+
+
 def environment(place: Place, build: BuildFacts, workload: Workload) -> dict[str, str]:
     """What every worker's environment holds; a block adds its own, and there is nothing else in it.
 
@@ -74,15 +85,7 @@ def environment(place: Place, build: BuildFacts, workload: Workload) -> dict[str
     """
     locked = build.environments.get(workload.requirements)
     path = [str(place.tools / "hook"), *([locked.folder] if locked else [])]
-    return {
-        "HOME": "/tmp",
-        "LANG": "C.UTF-8",
-        "MKL_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": ":".join(path),
-    }
+    return ENVIRONMENT | {"PYTHONPATH": ":".join(path)}
 
 
 def killed_by(status: int) -> str:
