@@ -28,12 +28,6 @@ from tests.toys import write_toys
 Pair = tuple[str, str]
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    return tmp_path / "results"
-
-
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str, threaded: bool = False) -> Path:
     folder = write_toys(tmp_path / "workloads", *names, threaded=threaded)
     monkeypatch.setattr(runs, "WORKLOADS", folder)

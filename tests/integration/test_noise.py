@@ -46,12 +46,6 @@ pyperf.Runner().bench_command("start", [sys.executable, "-c", "pass"])
 }
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    return tmp_path / "results"
-
-
 def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(runs, "WORKLOADS", write_toys(tmp_path / "workloads", *names))
 

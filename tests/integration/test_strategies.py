@@ -53,12 +53,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
-    return tmp_path / "results"
-
-
 def outcomes(results: Path) -> list[Sample | Failure]:
     (directory,) = results.iterdir()
     return [o for line in store.load_journal(directory) if isinstance(line, BlockRecord) for o in line.outcomes]
@@ -94,21 +88,21 @@ def test_a_job_is_shared_in_every_way_that_the_builds_know(results: Path, pair: 
     assert "Ways of sharing a job: which is the fastest?" in (directory / "index.html").read_text()
 
 
-def race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, increment: str) -> None:
-    """A workloads folder with one counter."""
+def hunt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair: Pair, name: str, increment: str) -> int:
+    """Hunt races in a workloads folder with one counter; the exit status."""
     folder = tmp_path / "workloads" / "race"
     folder.mkdir(parents=True)
     (folder.parent / "_parallel.py").write_bytes((WORKLOADS / "_parallel.py").read_bytes())
     (folder / f"{name}.py").write_text(COUNTER.format(increment=increment, name=name))
     monkeypatch.setattr(runs, "WORKLOADS", folder.parent)
+    return runs.bench(BenchOptions(builds=",".join(pair), workloads=f"race/{name}", stress=True, blocks="2"))
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="1 CPU")
 def test_a_seeded_race_is_found_on_both_builds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    race(tmp_path, monkeypatch, "lost", "increment()")
-    assert runs.bench(BenchOptions(builds=",".join(pair), workloads="race/lost", stress=True, blocks="2")) == 4
+    assert hunt(tmp_path, monkeypatch, pair, "lost", "increment()") == 4
     said = capsys.readouterr().out
     assert "There is a race, or something else that only shows under stress, in race/lost." in said
     assert "wrong answer: expected 40000, got" in said
@@ -119,8 +113,7 @@ def test_a_seeded_race_is_found_on_both_builds(
 def test_where_there_is_no_race_none_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path, pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    race(tmp_path, monkeypatch, "kept", "with LOCK: increment()")
-    assert runs.bench(BenchOptions(builds=",".join(pair), workloads="race/kept", stress=True, blocks="2")) == 0
+    assert hunt(tmp_path, monkeypatch, pair, "kept", "with LOCK: increment()") == 0
     said = capsys.readouterr().out
     samples = [one for one in outcomes(results) if isinstance(one, Sample)]
     executions = sum(one.loops * (len(one.warmups) + len(one.settling) + len(one.values)) for one in samples)
