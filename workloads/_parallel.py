@@ -136,17 +136,17 @@ def run(
     strategy = Strategy.SERIAL if options.threads == 1 else Strategy(options.strategy)
     if reason := _obstacle(strategy, measure, options.threads, task):
         runner.argparser.error(reason)
+    whole_jobs = Split(options.split) is Split.WHOLE
     parts: Sequence[Any] = ()
     if options.worker:  # the process that only starts pyperf's workers needs no job
         cut = functools.partial(split or chunks, job(**scale.parameters))
-        if Split(options.split) is Split.WHOLE:
+        if whole_jobs:
             parts = [*cut(1)] * options.threads
         else:
             parts = cut(options.threads if measure is Measure.TIME else scale.pieces)
 
     def verify(results: Sequence[Any]) -> None:
-        jobs = [[result] for result in results] if Split(options.split) is Split.WHOLE else [results]
-        for one in jobs:
+        for one in [[result] for result in results] if whole_jobs else [results]:
             check(combine(one), scale.expected)
 
     with contextlib.ExitStack() as stack:

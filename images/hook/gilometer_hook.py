@@ -120,9 +120,9 @@ def _counts() -> dict[str, float]:
 
 def _descendants_seconds() -> float:
     """CPU time of the processes that this one has started, and that those have: of pools, servers and commands."""
+    me = os.getpid()
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
-    reaped = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - no import for it
         try:
             with open(f"/proc/{pid}/stat") as line:
@@ -130,13 +130,12 @@ def _descendants_seconds() -> float:
         except OSError:  # it has ended meanwhile
             continue
         parents[int(pid)] = int(fields[1])
-        ticks[int(pid)] = sum(map(int, fields[11:15]))  # its own, and that of those which it has waited for
-        if int(pid) == os.getpid():
-            reaped = sum(map(int, fields[13:15]))
-    found = {os.getpid()}
+        # A process's own, and that of those which it has waited for; of this one only the latter.
+        ticks[int(pid)] = sum(map(int, fields[13 if int(pid) == me else 11 : 15]))
+    found = {me}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return (reaped + sum(ticks[pid] for pid in found - {os.getpid()})) / os.sysconf("SC_CLK_TCK")
+    return sum(ticks[pid] for pid in found) / os.sysconf("SC_CLK_TCK")
 
 
 def _waited_seconds() -> float | None:
