@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +57,7 @@ class Measured(Struct, frozen=True):
     """In the order of the plan: the first is the baseline."""
     block: Block
     record: BlockRecord
-    """Without pyperf's metadata, which is the same everywhere and larger than all the rest."""
+    """Of its metadata only what the laboratory keeps: pyperf's is the same everywhere and larger than all the rest."""
 
     @property
     def seconds(self) -> float:
@@ -136,6 +136,8 @@ class Laboratory:
     bench: Workbench
     """Of the first build; all share its exchange."""
     screen: Progress
+    keeps: Collection[str] = ()
+    """Of the workers' metadata."""
 
     def plan(
         self, names: Sequence[str], workload: str, *, blocks: int, seed: int, profile: str = Profile.QUICK
@@ -179,11 +181,20 @@ class Laboratory:
                         raise MeasurementError(f"{failure.case} cannot be calibrated: {failure.message}")
                     case BlockRecord(index=index):
                         self._say_failures(line)
-                        yield Measured(plan.builds, plan.blocks[index], _without_metadata(line))
+                        yield Measured(plan.builds, plan.blocks[index], self._essence(line))
                     case _:
                         pass
         if not execution.complete:
             raise HostError("the engine went away and did not come back")
+
+    def _essence(self, record: BlockRecord) -> BlockRecord:
+        kept = [
+            msgspec.structs.replace(one, metadata={name: one.metadata[name] for name in self.keeps})
+            if isinstance(one, Sample)
+            else one
+            for one in record.outcomes
+        ]
+        return msgspec.structs.replace(record, outcomes=tuple(kept))
 
     def place(self, name: str, plan: Plan) -> AbstractContextManager[Place]:
         """Where pyperf executes: a container like ours, open as long as the context."""
@@ -263,11 +274,6 @@ class _Engine(DockerEngine):
 
 def _renamed(facts: BuildFacts, name: str) -> BuildFacts:
     return msgspec.structs.replace(facts, build=msgspec.structs.replace(facts.build, name=name))
-
-
-def _without_metadata(record: BlockRecord) -> BlockRecord:
-    outcomes = (msgspec.structs.replace(o, metadata={}) if isinstance(o, Sample) else o for o in record.outcomes)
-    return msgspec.structs.replace(record, outcomes=tuple(outcomes))
 
 
 # -- programs ----------------------------------------------------------------------------------------------------------

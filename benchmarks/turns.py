@@ -2,8 +2,10 @@
 
     python -m benchmarks.turns [--blocks 20] [--minutes 3] [--turn SECONDS] [--workloads NAMES]
 
-prints two Markdown tables.  The first takes turns apart as a block's journal shows them: what the harness saw of a turn
-less what pyperf timed of it is the hand-over, and from the end of one turn to the grant of the next is the gap.
+prints two Markdown tables.  The first takes turns apart.  What the harness saw of a turn less what pyperf timed of it
+has two parts: what the worker does between its values, turns or not (pyperf's own steps, and checking the answer),
+which the worker times itself for this, and the hand-over.  From the end of one turn to the grant of the next is the
+gap.  Hand-over and gap are what a turn costs.
 
 What such a table cannot show is what a change of workers does to caches and branch predictors: that would be inside the
 values.  So the second table measures the same two processes under three schedules, in stretches of twelve turns: A B A
@@ -20,6 +22,7 @@ longer does.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import random
 from collections import defaultdict
@@ -42,7 +45,7 @@ from harness.model import BuildFacts, Plan
 from harness.plan import WORKER_SECONDS
 from harness.ranks import hodges_lehmann
 from harness.screen import Screen
-from harness.workbench import workbench
+from harness.workbench import Workbench, workbench
 
 ALTERNATING, SETTLED, SEQUENTIAL = "ABABABABABAB", "AABBBBAAAABB", "AAAAAABBBBBB"
 """Stretches: whose turn it is."""
@@ -98,10 +101,36 @@ def laboratory(builds: Sequence[BuildFacts]) -> Iterator[Laboratory]:
         workbench(WORKLOADS) as bench,
         session.open_engine("docker", bench, screen) as engine,
     ):
-        yield Laboratory({facts.build.name: facts for facts in builds}, engine, bench, screen)
+        watch(bench)
+        yield Laboratory({facts.build.name: facts for facts in builds}, engine, bench, screen, keeps=["stops"])
 
 
 # -- what the journal shows of turns -----------------------------------------------------------------------------------
+
+
+_STOPWATCH = '''
+
+_stops = []
+
+
+class Lockstep(Lockstep):
+    """Also tells from when until when it waited."""
+
+    def _wait(self, request):
+        asked = perf_counter_ns()
+        super()._wait(request)
+        _stops.append((asked, perf_counter_ns()))
+
+    def teardown(self, metadata):
+        super().teardown(metadata)
+        metadata["stops"] = json.dumps(_stops)
+'''
+
+
+def watch(bench: Workbench) -> None:
+    """Let workers that load the hook from `bench` also tell from when until when they waited."""
+    with (bench.tools / "hook" / "gilometer_hook.py").open("a", encoding="utf-8") as hook:
+        hook.write(_STOPWATCH)
 
 
 class Step(NamedTuple):
@@ -114,6 +143,8 @@ class Step(NamedTuple):
     """What pyperf measured of it: of all loops together, where values are per loop."""
     value: bool
     """Not a warm-up."""
+    own: float
+    """What the worker did in it besides: from the grant to its next request, less what was timed."""
 
 
 def steps(samples: Sequence[Sample]) -> list[Step]:
@@ -121,9 +152,12 @@ def steps(samples: Sequence[Sample]) -> list[Step]:
     found = []
     for sample in samples:
         seconds = (*sample.warmups, *sample.values)
-        for number, (turn, per_loop) in enumerate(zip(sample.turns, seconds, strict=True)):
-            value = number >= len(sample.warmups)
-            found.append(Step(sample.build, turn.granted, turn.returned, sample.loops * per_loop, value))
+        stops = json.loads(str(sample.metadata["stops"]))
+        busy = [(asked - granted) / 1e9 for (_, granted), (asked, _) in pairwise(stops)]
+        del busy[len(sample.warmups)]  # from the warm-ups to the request for the first value: no turn
+        for number, (turn, per_loop, whole) in enumerate(zip(sample.turns, seconds, busy, strict=True)):
+            value, timed = number >= len(sample.warmups), sample.loops * per_loop
+            found.append(Step(sample.build, turn.granted, turn.returned, timed, value, whole - timed))
     return sorted(found, key=lambda step: step.granted)
 
 
@@ -141,24 +175,31 @@ def valid(blocks: Iterator[Measured]) -> list[list[Step]]:
 class Cost(NamedTuple):
     """Seconds of one turn outside its value."""
 
+    own: float
+    """What the worker does between its values, with turns or without."""
     hand_over: float
-    """From the grant to the end of the turn, less what was timed: the worker wakes up, and wakes the harness."""
+    """The worker wakes up, and at the end it wakes the harness."""
     gap: float
     """From the end of the turn to the next grant."""
-    in_all: float
+    turn: float
+    """Hand-over and gap."""
 
 
 def costs(turns: Sequence[Step]) -> Iterator[Cost]:
     """Of every value that another one follows."""
     for step, following in pairwise(turns):
         if step.value and following.value:
-            hand_over, gap = step.returned - step.granted - step.timed, following.granted - step.returned
-            yield Cost(hand_over, gap, hand_over + gap)
+            hand_over = step.returned - step.granted - step.timed - step.own
+            gap = following.granted - step.returned
+            yield Cost(step.own, hand_over, gap, hand_over + gap)
 
 
 def cost_rows(lab: Laboratory, plans: Sequence[Plan]) -> Iterator[Sequence[str]]:
     """A row for each plan, as `inv bench` would execute it."""
-    yield "build", "workers", "turns", "timed, median", "hand-over: median, 95th percentile", "gap", "in all"
+    yield (
+        "build", "workers", "turns", "timed, median",
+        "between values anyway: median, 95th percentile", "hand-over", "gap", "what a turn costs",
+    )  # fmt: skip
     for plan in plans:
         with closing(lab.blocks(plan)) as blocks:
             taken = valid(blocks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,7 +81,7 @@ class Lockstep:
             except TimeoutError:
                 waiting -= {seat for seat in waiting if workers[seat].poll() is not None}
                 continue
-            connection.settimeout(timeout)
+            _limit(connection, timeout)
             seat = _name(connection)
             if seat in waiting:
                 waiting.discard(seat)
@@ -103,10 +104,12 @@ class Lockstep:
 
         Meanwhile this thread is on CPU `home`, that of the workers with one thread: one that is done, this thread and
         the next one then follow each other on a CPU that never halts.  Waking a halted one takes longer than all else.
+        It is a batch task, which Linux lets execute only when the worker that woke it is blocked.  Otherwise a worker
+        would be interrupted between its request and its wait, and go on with it inside the next one's value.
         """
         began = time.monotonic()
         left = Counter(schedule)
-        with _on_cpu(home):
+        with _in_between(home):
             for seat in schedule:
                 left[seat] -= 1
                 if seat in self._seats:
@@ -139,7 +142,7 @@ class Lockstep:
         """The next byte of a seat; None, and the seat is dropped, when it is gone or silent for too long."""
         try:
             said = self._seats[seat].recv(1)
-        except TimeoutError:
+        except BlockingIOError:  # the time that it had is over
             self._silence(seat)
             said = b""
         except OSError:
@@ -158,15 +161,26 @@ class Lockstep:
 
 
 @contextmanager
-def _on_cpu(cpu: int) -> Iterator[None]:
-    """This thread on one CPU; where it may not be there, it stays where it is."""
-    allowed = os.sched_getaffinity(0)
+def _in_between(cpu: int) -> Iterator[None]:
+    """This thread on one CPU, in nobody's way there; where it may not be there, it stays where it is."""
+    allowed, policy, param = os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)
     with suppress(OSError):
         os.sched_setaffinity(0, {cpu})
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+        with suppress(OSError):
+            os.sched_setscheduler(0, policy, param)
+
+
+def _limit(connection: socket.socket, seconds: float) -> None:
+    """How long a read may last.  By the kernel: a time-out of Python's polls before each read, and turns are short."""
+    connection.settimeout(None)
+    whole = int(seconds)
+    timeval = struct.pack("@ll", whole, int(1e6 * (seconds - whole)))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
 
 
 def _name(connection: socket.socket) -> str:

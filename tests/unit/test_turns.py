@@ -33,7 +33,7 @@ def played(schedule: Sequence[str], seconds: Callable[[str, str], float], warmup
     taken, now = [], 0.0
     for before, seat in zip(["", *schedule], schedule, strict=False):
         timed = seconds(seat, before)
-        taken.append(Step(seat, now, now + timed + 2e-4, timed, seen[seat] >= warmups))
+        taken.append(Step(seat, now, now + timed + 2e-4, timed, seen[seat] >= warmups, own=5e-5))
         seen[seat] += 1
         now += timed + 3e-4
     return taken
@@ -67,7 +67,7 @@ def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
     found = list(turns.costs(taken))
     assert len(found) == 5  # of 8 turns 2 are warm-ups, and no turn follows the last
     for cost in found:
-        assert cost == pytest.approx(Cost(2e-4, 1e-4, 3e-4))
+        assert cost == pytest.approx(Cost(own=5e-5, hand_over=1.5e-4, gap=1e-4, turn=2.5e-4))
 
 
 def test_where_turns_change_nothing_every_schedule_shows_the_ratio() -> None:
@@ -115,14 +115,15 @@ def test_a_change_that_is_not_small_for_sure_is_bold(logs: list[float], bold: bo
 def lab(tmp_path: Path) -> Iterator[Laboratory]:
     """Toys, and this very interpreter under two names."""
     with workbench(write_toys(tmp_path / "w", "good", "wrong")) as bench:
-        yield Laboratory({"a": facts("a"), "b": facts("b")}, HostEngine(bench), bench, Silent())
+        turns.watch(bench)
+        yield Laboratory({"a": facts("a"), "b": facts("b")}, HostEngine(bench), bench, Silent(), keeps=["stops"])
 
 
 def test_steps_are_the_turns_of_all_seats_in_order(lab: Laboratory) -> None:
     (block,) = lab.blocks(lab.plan(["a", "b"], "toy/good", blocks=1, seed=1))
     taken = turns.steps(list(block.samples.values()))
     assert all(before.returned <= after.granted for before, after in pairwise(taken))
-    assert all(0 < step.timed < step.returned - step.granted for step in taken)
+    assert all(0 < step.timed < step.timed + step.own < step.returned - step.granted for step in taken)
     for build, sample in block.samples.items():
         own = [step for step in taken if step.build == build]
         assert [step.value for step in own] == [False] * len(sample.warmups) + [True] * len(sample.values)
