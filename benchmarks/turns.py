@@ -8,11 +8,11 @@ which the worker times itself for this, and the hand-over.  From the end of one 
 gap.  Hand-over and gap are what a turn costs.
 
 What such a table cannot show is what a change of workers does to caches and branch predictors: that would be inside the
-values.  So the second table measures the same two processes under three schedules, in stretches of twelve turns: A B A
-B, the harness's own, where each value has a turn of its own worker before it that does not count, and one after the
-other, six turns each.  All of them, and their mirror images, follow one another in an order that is drawn anew for each
-round, so that the machine's mood cancels.  Compared are the ratio B / A
-under each schedule, and each worker's first turn after the other one with its next turn, after itself.
+values.  So the second table lets the same two processes execute in runs of ten turns each, A's and B's alternating.
+The first turn of a run comes right after the other worker, as it would if workers took turns without more ado.  The
+second one is a settled turn, as those that count in a block.  The third to the last are what a long stretch of one
+worker shows.  Each of the first two is compared with the median of the latter in its own run, half a second away at
+most, so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.
 
 A block is a pair of processes, and only blocks are counted.  Bold is what may, by its 95 % interval, be more than half
 a percent.  Where it matters to a workload what stands in the caches, --turn shows how long a turn has to be until it no
@@ -23,8 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -47,12 +45,8 @@ from harness.ranks import hodges_lehmann
 from harness.screen import Screen
 from harness.workbench import Workbench, workbench
 
-ALTERNATING, SETTLED, SEQUENTIAL = "ABABABABABAB", "AABBBBAAAABB", "AAAAAABBBBBB"
-"""Stretches: whose turn it is."""
-
-STRETCH = len(SEQUENTIAL)
-ROUND = 6 * STRETCH
-"""Turns of a round: each stretch and its mirror image."""
+RUN = 10
+"""Turns that a worker has in a row."""
 
 SAME = 0.005
 """Relative difference that turns may make at most; a larger one is marked."""
@@ -79,9 +73,8 @@ def main() -> None:
     alike = {name: session.prepare(*[name] * 4) for name in pair}
 
     def plan(names: Sequence[str], workload: str) -> Plan:
-        made = lab.plan(names, workload, blocks=options.blocks, seed=1)
-        every = tuple(msgspec.structs.replace(block, settling=0) for block in made.blocks)  # turns are told apart here
-        return msgspec.structs.replace(made, blocks=every, turn_seconds=options.turn or made.turn_seconds)
+        made = every_turn(lab.plan(names, workload, blocks=options.blocks, seed=1))
+        return msgspec.structs.replace(made, turn_seconds=options.turn or made.turn_seconds)
 
     with laboratory([facts for builds in alike.values() for facts in builds]) as lab:
         names = {name: [facts.build.name for facts in builds] for name, builds in alike.items()}
@@ -90,6 +83,11 @@ def main() -> None:
         print()
         plans = [plan(two, one.name) for one in workloads for two in (names[pair[1]][:2], pair)]
         table(effect_rows(lab, plans, options.minutes))
+
+
+def every_turn(plan: Plan) -> Plan:
+    """The plan with no turn of its blocks set aside: here turns are told apart."""
+    return msgspec.structs.replace(plan, blocks=tuple(msgspec.structs.replace(one, settling=0) for one in plan.blocks))
 
 
 @contextmanager
@@ -215,102 +213,87 @@ def cost_rows(lab: Laboratory, plans: Sequence[Plan]) -> Iterator[Sequence[str]]
 # -- what taking turns does to values ----------------------------------------------------------------------------------
 
 
-def mirrored(stretch: str) -> str:
-    """B for A, and A for B."""
-    return stretch.translate(str.maketrans("AB", "BA"))
+def runs(seats: Sequence[str], pairs: int) -> list[str]:
+    """Whose turn it is in `pairs` of runs, one run of each seat."""
+    return [seat for _ in range(pairs) for seat in seats for _ in range(RUN)]
 
 
-def stretches(seats: Sequence[str], rounds: int, rng: random.Random) -> list[str]:
-    """Whose turn it is in `rounds` rounds of two seats."""
-    seat = dict(zip("AB", seats, strict=True))
-    kinds = [either for one in (ALTERNATING, SETTLED, SEQUENTIAL) for either in (one, mirrored(one))]
-    return [seat[letter] for _ in range(rounds) for stretch in rng.sample(kinds, len(kinds)) for letter in stretch]
+class Relative(NamedTuple):
+    """What a run says; logs."""
+
+    first: float
+    """Its first turn against its later ones: those from the third on."""
+    second: float
+    later: float
+    """Their median, seconds."""
+
+
+def relative(run: Sequence[Step]) -> Relative:
+    """Of the turns of one worker in a row."""
+    logs = np.log([step.timed for step in run])
+    later = float(np.median(logs[2:]))
+    return Relative(float(logs[0]) - later, float(logs[1]) - later, later)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Log ratios of A and B, one per block."""
 
-    effects: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """B / A, by schedule."""
-    differences: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """B / A under a schedule against B / A one after the other, in the same round."""
-    switches: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Of A and of B: the first turn after the other worker against the next one, after itself."""
+    long: list[float] = field(default_factory=list)
+    """B / A of long stretches."""
+    settled: list[float] = field(default_factory=list)
+    """B / A of settled turns against that of long stretches."""
+    unsettled: list[float] = field(default_factory=list)
+    """B / A of first turns against that of long stretches."""
+    firsts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Of A and of B: the first turn of a run against later ones."""
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, turns: Sequence[Step], a: str, b: str) -> None:
-        """The turns of one block; what its rounds say is centred, since only blocks are independent."""
-        letters = {a: "A", b: "B"}
+        """The turns of one block; what its runs say is centred, since only blocks are independent."""
         values = [step for step in turns if step.value]
-        rounds = [round_effects(values[start : start + ROUND], letters) for start in range(0, len(values), ROUND)]
-        for schedule in (ALTERNATING, SETTLED, SEQUENTIAL):
-            logs = np.array([effects[schedule] for effects in rounds])
-            base = np.array([effects[SEQUENTIAL] for effects in rounds])
-            self.effects[schedule].append(centre(logs))
-            self.differences[schedule].append(centre(logs - base))
-        for build, letter in letters.items():
-            self.switches[letter].append(centre(after_switches(turns, build)))
+        taken = [values[start : start + RUN] for start in range(0, len(values), RUN)]
+        of_a, of_b = ([relative(run) for run in taken if run[0].build == build] for build in (a, b))
+        self.long.append(centre([two.later - one.later for one, two in zip(of_a, of_b, strict=True)]))
+        self.settled.append(centre([two.second - one.second for one, two in zip(of_a, of_b, strict=True)]))
+        self.unsettled.append(centre([two.first - one.first for one, two in zip(of_a, of_b, strict=True)]))
+        for letter, told in zip("AB", (of_a, of_b), strict=True):
+            self.firsts[letter].append(centre([one.first for one in told]))
+            self.seconds[letter].append(centre([one.second for one in told]))
 
 
-def round_effects(values: Sequence[Step], letters: dict[str, str]) -> dict[str, float]:
-    """B / A of one round by schedule, logs: the mean over a stretch and its mirror image.
-
-    Of the settled stretch every second turn counts, as in a block.
-    """
-    found = defaultdict(list)
-    for start in range(0, len(values), STRETCH):
-        stretch = values[start : start + STRETCH]
-        pattern = "".join(letters[step.build] for step in stretch)
-        schedule = pattern if pattern.startswith("A") else mirrored(pattern)
-        counted = stretch[1::2] if schedule == SETTLED else stretch
-        a, b = ([step.timed for step in counted if letters[step.build] == letter] for letter in "AB")
-        found[schedule].append(stats.block_effect(a, b))
-    return {schedule: float(np.mean(logs)) for schedule, logs in found.items()}
-
-
-def after_switches(turns: Sequence[Step], build: str) -> list[float]:
-    """Log ratios: each turn of `build` after another worker against the turn after it, where that is its own too."""
-    return [
-        math.log(first.timed / second.timed)
-        for before, first, second in zip(turns, turns[1:], turns[2:], strict=False)
-        if first.value and before.build != build and first.build == second.build == build
-    ]
-
-
-def centre(logs: Sequence[float] | np.ndarray) -> float:
-    return float(hodges_lehmann(np.asarray(logs, float)[None])[0])
+def centre(logs: Sequence[float]) -> float:
+    return float(hodges_lehmann(np.array([logs]))[0])
 
 
 def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Iterator[Sequence[str]]:
-    """A row for each plan of two builds: B / A under each schedule, and what a schedule changes."""
+    """A row for each plan of two builds: B / A, and what is different in turns."""
     yield (
-        "workload", "A", "B", "blocks × rounds", "B / A in A B A B", "settled", "one after the other",
-        "A B A B against one after the other", "settled against one after the other",
-        "A after B, against after itself", "B after A, against after itself",
+        "workload", "A", "B", "blocks × pairs of runs", "B / A, long stretches",
+        "B / A settled, against long stretches", "B / A unsettled, against long stretches",
+        "A: first turn, second turn, against later ones", "B: first turn, second turn",
     )  # fmt: skip
     for plan in plans:
         # Turns take half as long again as their minimum: loops double until the minimum is reached.
         seconds = 60 * minutes / len(plan.blocks) - 2 * WORKER_SECONDS
-        rounds = max(1, round(seconds / (1.5 * plan.turn_seconds * ROUND)))
+        pairs = max(1, round(seconds / (1.5 * plan.turn_seconds * 2 * RUN)))
         found = Found()
-        taken = measured(lab, plan, rounds)
+        taken = measured(lab, plan, pairs)
         for turns in taken:
             found.add(turns, *plan.builds)
         yield (
-            plan.workloads[0].name, *plan.builds, f"{len(taken)} × {rounds}",
-            *(f"{stats.effect(found.effects[one]).ratio:.3f}" for one in (ALTERNATING, SETTLED, SEQUENTIAL)),
-            *(change(found.differences[one]) for one in (ALTERNATING, SETTLED)),
-            *(change(found.switches[letter]) for letter in "AB"),
+            plan.workloads[0].name, *plan.builds, f"{len(taken)} × {pairs}",
+            f"{stats.effect(found.long).ratio:.3f}", change(found.settled), change(found.unsettled),
+            *(f"{change(found.firsts[letter])}, {change(found.seconds[letter])}" for letter in "AB"),
         )  # fmt: skip
 
 
-def measured(lab: Laboratory, plan: Plan, rounds: int) -> list[list[Step]]:
-    """The turns of each block of `plan`, its values in `rounds` rounds of stretches."""
-    values = rounds * ROUND // 2
-    rng = random.Random(plan.seed)
+def measured(lab: Laboratory, plan: Plan, pairs: int) -> list[list[Step]]:
+    """The turns of each block of `plan`, its values in `pairs` of runs."""
+    values = pairs * RUN
 
     def schedule(seats: Sequence[str], turns: int) -> list[str]:
-        return back_and_forth(seats, turns - values) + stretches(seats, rounds, rng)
+        return back_and_forth(seats, turns - values) + runs(seats, pairs)
 
     longer = tuple(msgspec.structs.replace(block, values=values) for block in plan.blocks)
     with closing(lab.blocks(msgspec.structs.replace(plan, blocks=longer), schedule=schedule)) as blocks:

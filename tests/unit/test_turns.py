@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from benchmarks import turns
 from benchmarks._laboratory import Laboratory
-from benchmarks.turns import ALTERNATING, ROUND, SEQUENTIAL, SETTLED, STRETCH, Cost, Found, Step
+from benchmarks.turns import RUN, Cost, Found, Step
 from harness import stats
 from harness.errors import MeasurementError
 from harness.host_engine import HostEngine
@@ -23,7 +22,7 @@ from harness.progress import Silent
 from harness.workbench import workbench
 from tests.toys import facts, write_toys
 
-ROUNDS = 4
+PAIRS = 12
 RNG = np.random.default_rng(7)
 
 
@@ -39,27 +38,13 @@ def played(schedule: Sequence[str], seconds: Callable[[str, str], float], warmup
     return taken
 
 
-def in_rounds() -> list[str]:
-    return ["a", "b", *turns.stretches(["a", "b"], ROUNDS, random.Random(3))]
+def in_runs() -> list[str]:
+    return ["a", "b", *turns.runs(["a", "b"], PAIRS)]
 
 
-def test_a_round_has_each_schedule_and_its_mirror_image_once_in_an_order_of_its_own() -> None:
-    schedule = turns.stretches(["a", "b"], ROUNDS, random.Random(1))
-    letters = "".join(schedule).upper()
-    rounds = [
-        [letters[start + at : start + at + STRETCH] for at in range(0, ROUND, STRETCH)]
-        for start in range(0, len(letters), ROUND)
-    ]
-    every = {ALTERNATING, SETTLED, SEQUENTIAL, "BABABABABABA", "BBAAAABBBBAA", "BBBBBBAAAAAA"}
-    assert len(rounds) == ROUNDS
-    assert all(len(one) == 6 and set(one) == every for one in rounds)
-    assert len({tuple(one) for one in rounds}) > 1
-    assert schedule.count("a") == schedule.count("b")
-
-
-def test_the_settled_stretch_is_what_the_harness_does() -> None:
-    turns_of_pairs = back_and_forth(["A", "B"], STRETCH // 4)
-    assert "".join(2 * seat for seat in turns_of_pairs) == SETTLED
+def test_each_worker_has_as_many_runs() -> None:
+    schedule = turns.runs(["a", "b"], PAIRS)
+    assert [(seat, len([*group])) for seat, group in groupby(schedule)] == [("a", RUN), ("b", RUN)] * PAIRS
 
 
 def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
@@ -70,25 +55,25 @@ def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
         assert cost == pytest.approx(Cost(own=5e-5, hand_over=1.5e-4, gap=1e-4, turn=2.5e-4))
 
 
-def test_where_turns_change_nothing_every_schedule_shows_the_ratio() -> None:
+def test_where_turns_change_nothing_they_show_the_ratio() -> None:
     found = Found()
-    found.add(played(in_rounds(), lambda seat, _: {"a": 0.02, "b": 0.03}[seat]), "a", "b")
-    for schedule in (ALTERNATING, SETTLED, SEQUENTIAL):
-        assert found.effects[schedule] == [pytest.approx(math.log(1.5))]
-        assert found.differences[schedule] == [pytest.approx(0)]
-    assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(0)]}
+    found.add(played(in_runs(), lambda seat, _: {"a": 0.02, "b": 0.03}[seat]), "a", "b")
+    assert found.long == [pytest.approx(math.log(1.5))]
+    assert found.settled == found.unsettled == [pytest.approx(0)]
+    for letter in "AB":
+        assert found.firsts[letter] == found.seconds[letter] == [pytest.approx(0)]
 
 
-def test_a_worker_that_suffers_from_the_other_one_shows_in_its_switches_and_in_the_difference() -> None:
+def test_a_worker_that_suffers_from_the_other_one_shows_in_its_first_turns() -> None:
     def seconds(seat: str, before: str) -> float:
         return {"a": 0.02, "b": 0.03}[seat] * (1.06 if seat == "b" and before != "b" else 1.0)
 
     found = Found()
-    found.add(played(in_rounds(), seconds), "a", "b")
-    assert found.switches == {"A": [pytest.approx(0)], "B": [pytest.approx(math.log(1.06))]}
-    # In A B A B all turns of B are after A but the first, where B ended the stretch before.
-    assert found.differences[ALTERNATING] == [pytest.approx(math.log(1.06), abs=0.01)]
-    assert found.effects[SEQUENTIAL] == found.effects[SETTLED] == [pytest.approx(math.log(1.5))]
+    found.add(played(in_runs(), seconds), "a", "b")
+    assert found.firsts == {"A": [pytest.approx(0)], "B": [pytest.approx(math.log(1.06))]}
+    assert found.unsettled == [pytest.approx(math.log(1.06))]
+    assert found.settled == [pytest.approx(0)]
+    assert found.long == [pytest.approx(math.log(1.5))]
 
 
 def test_the_mood_of_the_machine_cancels() -> None:
@@ -97,13 +82,13 @@ def test_the_mood_of_the_machine_cancels() -> None:
         moods = iter(np.where(np.cumsum(RNG.random(2000) < 0.01) % 2, 2.0, 1.0))
 
         def seconds(seat: str, before: str, moods: Iterator[float] = moods) -> float:
-            return {"a": 0.02, "b": 0.03}[seat] * next(moods)
+            return {"a": 0.02, "b": 0.03}[seat] * next(moods) * math.exp(RNG.normal(0, 0.01))
 
-        found.add(played(in_rounds(), seconds), "a", "b")
-    for logs in (found.differences[ALTERNATING], *found.switches.values()):
+        found.add(played(in_runs(), seconds), "a", "b")
+    for logs in (found.settled, found.unsettled, *found.firsts.values(), *found.seconds.values()):
         effect = stats.effect(logs)
-        assert effect.low <= 1 <= effect.high
-        assert effect.half_width < 0.05
+        assert effect.ratio == pytest.approx(1, abs=0.01)
+        assert effect.half_width < 0.015
 
 
 @pytest.mark.parametrize(("logs", "bold"), [([0.0, 0.001, -0.001] * 6, False), ([0.01, 0.012, 0.011] * 6, True)])
@@ -120,7 +105,7 @@ def lab(tmp_path: Path) -> Iterator[Laboratory]:
 
 
 def test_steps_are_the_turns_of_all_seats_in_order(lab: Laboratory) -> None:
-    (block,) = lab.blocks(lab.plan(["a", "b"], "toy/good", blocks=1, seed=1))
+    (block,) = lab.blocks(turns.every_turn(lab.plan(["a", "b"], "toy/good", blocks=1, seed=1)))
     taken = turns.steps(list(block.samples.values()))
     assert all(before.returned <= after.granted for before, after in pairwise(taken))
     assert all(0 < step.timed < step.timed + step.own < step.returned - step.granted for step in taken)
@@ -130,16 +115,17 @@ def test_steps_are_the_turns_of_all_seats_in_order(lab: Laboratory) -> None:
         assert [step.timed for step in own if step.value] == [sample.loops * value for value in sample.values]
 
 
-def test_real_workers_take_their_turns_in_stretches(lab: Laboratory) -> None:
+def test_real_workers_take_their_turns_in_runs(lab: Laboratory) -> None:
     found = Found()
-    for block in turns.measured(lab, lab.plan(["a", "b"], "toy/good", blocks=2, seed=1), rounds=1):
-        assert sum(step.value for step in block) == ROUND
+    plan = turns.every_turn(lab.plan(["a", "b"], "toy/good", blocks=2, seed=1))
+    for block in turns.measured(lab, plan, pairs=2):
+        assert sum(step.value for step in block) == 4 * RUN
         found.add(block, "a", "b")
-    logs = [*found.effects.values(), *found.differences.values(), *found.switches.values()]
-    assert [len(one) for one in logs] == [2] * (3 + 3 + 2)
+    logs = [found.long, found.settled, found.unsettled, *found.firsts.values(), *found.seconds.values()]
+    assert [len(one) for one in logs] == [2] * (3 + 2 + 2)
     assert all(math.isfinite(log) for one in logs for log in one)
 
 
 def test_without_blocks_that_count_there_is_no_table(lab: Laboratory) -> None:
     with pytest.raises(MeasurementError, match="0 blocks count"):
-        turns.measured(lab, lab.plan(["a", "b"], "toy/wrong", blocks=2, seed=1), rounds=1)
+        turns.measured(lab, lab.plan(["a", "b"], "toy/wrong", blocks=2, seed=1), pairs=1)
