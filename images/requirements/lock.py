@@ -20,7 +20,7 @@ from packaging.utils import parse_wheel_filename
 HERE = Path(__file__).parent
 ABIS = ("cp313", "cp313t", "cp314", "cp314t", "cp315", "cp315t")
 NO_WHEEL = {
-    "cp313t": {"lxml": "has no wheel for the free-threaded 3.13"},
+    "cp313t": dict.fromkeys(("lxml", "selectolax"), "has no wheel for the free-threaded 3.13"),
     "cp315t": {"psutil": "has no wheel for the free-threaded 3.15, which loads no abi3; pyperf does without"},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import json
 import math
 import os
@@ -204,7 +205,9 @@ def test_a_script_imports_the_packages_it_names_and_nothing_of_the_harness(name:
         found = imports(left.pop()) - modules
         left += [helpers[module] for module in found & helpers.keys()]
         modules |= found
-    assert sorted(modules - helpers.keys() - sys.stdlib_module_names) == ABOUT[name]["dependencies"]
+    distributions = importlib.metadata.packages_distributions()
+    outside = modules - helpers.keys() - sys.stdlib_module_names
+    assert sorted(package for module in outside for package in distributions[module]) == ABOUT[name]["dependencies"]
 
 
 def threads_after_import(path: Path, **environment: str) -> int:
@@ -296,6 +299,10 @@ def test_the_expected_answers_follow_from_what_the_workloads_say(
         titles = sum(len(f"Fine & useful things, page {number}") for number in range(pages))
         cents = sum(number * 7919 % 250_000 for number in range(pages * products))
         assert scale.expected == (pages, titles, pages * (products + 5), pages * products, cents)
+    server = runpy.run_path(str(script("scraping/_server")))
+    for scale in scales("scraping/fetch"):
+        pages = range(scale.parameters["pages"])
+        assert scale.expected == sum(len(server["page"](number, scale.parameters["products"])) for number in pages)
     for scale in scales("io/sleeps"):
         assert scale.expected == scale.parameters["sleeps"] * scale.parameters["sleep_ms"]
     monkeypatch.syspath_prepend(WORKLOADS / "io")
@@ -700,7 +707,7 @@ def test_the_process_that_starts_workers_makes_no_job(write: Write, tmp_path: Pa
 
 
 OPENED = {
-    "scraping": "import _client; urls = _client.open_site(pages=4, products=3, latency_ms=50)",
+    "scraping": "import _client; urls = _client.open_site(pages=4, products=4, latency_ms=50)",
     "io": "import _echo; urls = [f'http://{_echo.ADDRESS}:{_echo.open_server(latency_ms=50)}']",
 }
 
@@ -729,7 +736,7 @@ def test_the_server_makes_each_answer_wait_for_the_stated_latency(
     start = time.monotonic()
     pages = list(load("_client").fetch(urls))
     assert time.monotonic() - start >= 4 * 0.050
-    assert [page.count(b"<article") for page in pages] == [3, 3, 3, 3]
+    assert [page.count(b"<article") for page in pages] == [1, 9, 2, 4]
     assert len(set(pages)) == 4
 
 

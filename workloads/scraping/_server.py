@@ -29,9 +29,15 @@ WORDS = (
 )
 
 
+SHARES = (1, 9, 2, 4)
+"""How pages differ in size, four by four: products of a page, in quarters of the average."""
+
+
 def page(number: int, products: int) -> str:
-    """One page of the shop.  It depends on its arguments alone."""
-    items = "".join(product(number * products + index) for index in range(products))
+    """One page of the shop, with `products` products on average.  It depends on its arguments alone."""
+    period, place = divmod(number, len(SHARES))
+    first = (sum(SHARES) * period + sum(SHARES[:place])) * products // len(SHARES)
+    items = "".join(product(first + index) for index in range(SHARES[place] * products // len(SHARES)))
     links = "".join(f'<li><a href="/page/{number + step}">Page {number + step}</a></li>\n' for step in range(1, 6))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

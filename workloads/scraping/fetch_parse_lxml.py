@@ -5,7 +5,7 @@
 # [tool.gilometer]
 # summary = "Fetches pages from a local server with http.client, parses them with lxml; 100 pages at full size."
 # core = true
-# strategies = ["threads", "pool", "processes", "interpreters"]
+# strategies = ["threads", "pool", "processes", "interpreters", "asyncio"]
 # sized = true
 # full_seconds = 2.5
 # ///
@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _client import SIZES, Page, cents, fetch, findings, open_site
+from _client import SIZES, Page, cents, fetch, fetch_in_task, findings, open_site
 from _parallel import run
 from lxml import html
 
@@ -42,5 +42,9 @@ def scrape(urls: Sequence[str]) -> list[Page]:
     return [parse(body) for body in fetch(urls)]
 
 
+async def scrape_in_task(urls: Sequence[str]) -> list[Page]:
+    return [parse(body) async for body in fetch_in_task(urls)]
+
+
 if __name__ == "__main__":
-    run("scraping/fetch_parse_lxml", sizes=SIZES, job=open_site, work=scrape, combine=findings)
+    run("scraping/fetch_parse_lxml", sizes=SIZES, job=open_site, work=scrape, task=scrape_in_task, combine=findings)

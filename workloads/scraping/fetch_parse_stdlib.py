@@ -5,7 +5,7 @@
 # [tool.gilometer]
 # summary = "Fetches pages from a local server with http.client, parses them with html.parser; 100 pages at full size."
 # core = true
-# strategies = ["threads", "pool", "processes", "interpreters"]
+# strategies = ["threads", "pool", "processes", "interpreters", "asyncio"]
 # sized = true
 # full_seconds = 3.0
 # ///
@@ -25,7 +25,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from _client import SIZES, Page, cents, fetch, findings, open_site
+from _client import SIZES, Page, cents, fetch, fetch_in_task, findings, open_site
 from _parallel import run
 
 
@@ -54,16 +54,20 @@ class PageParser(HTMLParser):
         self._inside = ""
 
 
-def parse(html: bytes) -> Page:
+def parse(body: bytes) -> Page:
     parser = PageParser()
-    parser.feed(html.decode())
+    parser.feed(body.decode())
     parser.close()
     return parser.page
 
 
 def scrape(urls: Sequence[str]) -> list[Page]:
-    return [parse(html) for html in fetch(urls)]
+    return [parse(body) for body in fetch(urls)]
+
+
+async def scrape_in_task(urls: Sequence[str]) -> list[Page]:
+    return [parse(body) async for body in fetch_in_task(urls)]
 
 
 if __name__ == "__main__":
-    run("scraping/fetch_parse_stdlib", sizes=SIZES, job=open_site, work=scrape, combine=findings)
+    run("scraping/fetch_parse_stdlib", sizes=SIZES, job=open_site, work=scrape, task=scrape_in_task, combine=findings)
