@@ -15,7 +15,8 @@ STOLEN_SHARE = 0.05
 """Of the CPU time of the block's CPUs: more than this stolen makes it invalid."""
 
 WAITED_SHARE = 0.5
-"""Of a worker's CPU time: a worker that had to wait longer than this for a CPU makes its block invalid."""
+"""Of the time that a worker would have taken otherwise: one that waited longer than this for a CPU makes its block
+invalid."""
 
 READ_PAGES = 10
 """Pages that a worker read from a disk while it measured values; more make its block invalid."""
@@ -47,7 +48,8 @@ def _of_worker(case: Case, sample: Sample, cpus: int) -> Iterator[Disturbance]:
     # what is measured then.
     waits_for_its_own = case.threads > cpus or case.strategy is Strategy.PROCESSES
     waited = 0.0 if waits_for_its_own else evidence.waited_seconds or 0.0
-    if waited > WAITED_SHARE * max(evidence.cpu_seconds, _LEAST_SECONDS):
+    in_turns = sum(turn.returned - turn.granted for turn in sample.turns)  # what waits for I/O uses little CPU time
+    if waited > WAITED_SHARE * max(evidence.cpu_seconds, in_turns - waited, _LEAST_SECONDS):
         yield Disturbance.CROWDED
     if evidence.swapped or evidence.major_faults > READ_PAGES:
         yield Disturbance.SWAPPED

@@ -18,8 +18,8 @@ RULES = {
     Disturbance.THROTTLED: "a worker’s container was throttled",
     Disturbance.STOLEN: f"the hypervisor took more than {STOLEN_SHARE * 100:g} % of the CPU time of its CPUs",
     Disturbance.CROWDED: (
-        f"a worker with no more threads than CPUs waited for one longer than {WAITED_SHARE * 100:g} % of the CPU time "
-        "that it used"
+        f"a worker with no more threads than CPUs waited for one longer than {WAITED_SHARE * 100:g} % of the time "
+        "that it would have taken otherwise"
     ),
     Disturbance.SWAPPED: (
         f"part of a worker was swapped out, or more than {READ_PAGES} of its pages had to be read from a disk"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.journal import Disturbance, Noise, Sample
+from harness.journal import Disturbance, Noise, Sample, Turn
 from harness.ledger import Ledger
 from harness.model import Case
 from harness.validity import READ_PAGES, STOLEN_SHARE, WAITED_SHARE, disturbances
@@ -104,6 +104,15 @@ def test_it_reads_this_very_machine() -> None:
 def test_the_rules(noise: dict[str, float], evidence: dict[str, Any], broken: tuple[Disturbance, ...]) -> None:
     samples = [sample(), sample(**evidence), sample()]
     assert disturbances(msgspec.structs.replace(QUIET, **noise), samples, cpus=2) == broken
+
+
+@pytest.mark.parametrize(("waited", "broken"), [(1.3, ()), (1.4, (Disturbance.CROWDED,))])
+def test_a_worker_that_waits_for_io_uses_little_cpu_time_and_may_wait_for_some_of_it(
+    waited: float, broken: tuple[Disturbance, ...]
+) -> None:
+    case, quick = sample(cpu_seconds=0.1, waited_seconds=waited)
+    slow = msgspec.structs.replace(quick, turns=tuple(Turn(granted=n, returned=n + 0.5) for n in range(8)))
+    assert disturbances(QUIET, [(case, slow)], cpus=2) == broken
 
 
 def test_more_threads_than_cpus_may_wait_for_each_other() -> None:
