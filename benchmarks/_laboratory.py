@@ -140,7 +140,15 @@ class Laboratory:
     """Of the workers' metadata."""
 
     def plan(
-        self, names: Sequence[str], workload: str, *, blocks: int, seed: int, profile: str = Profile.QUICK
+        self,
+        names: Sequence[str],
+        workload: str,
+        *,
+        blocks: int,
+        seed: int,
+        profile: str = Profile.QUICK,
+        threads: str | None = "1",
+        measures: str = Measure.TIME,
     ) -> Plan:
         """What `inv bench --workloads WORKLOAD --threads 1 --measures time --blocks BLOCKS` executes of these builds.
 
@@ -148,8 +156,8 @@ class Laboratory:
         """
         options = BenchOptions(
             workloads=workload,
-            threads="1",
-            measures=Measure.TIME,
+            threads=threads,
+            measures=measures,
             profile=profile,
             blocks=str(blocks),
             seed=str(seed),
@@ -254,6 +262,18 @@ def laboratory(what: str, folders: Mapping[str, Path], build: str | None = None)
         engine = stack.enter_context(closing(_Engine(find(), benches, first)))
         engine.remove_left_behind()
         yield Laboratory({name: _renamed(facts, name) for name in folders}, engine, first, screen)
+
+
+@contextmanager
+def laboratory_of(what: str, builds: Sequence[BuildFacts], keeps: Collection[str] = ()) -> Iterator[Laboratory]:
+    """A laboratory of several images, of which `what` says to others what for; holds this machine's measuring lock."""
+    screen = Screen()
+    with (
+        session.measuring(what, screen),
+        workbench(WORKLOADS) as bench,
+        session.open_engine("docker", bench, screen) as engine,
+    ):
+        yield Laboratory({facts.build.name: facts for facts in builds}, engine, bench, screen, keeps)
 
 
 class _Engine(DockerEngine):

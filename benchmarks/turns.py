@@ -25,7 +25,7 @@ import argparse
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -33,17 +33,16 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from benchmarks._laboratory import WORKLOADS, Laboratory, Measured, execute
+from benchmarks._laboratory import WORKLOADS, Laboratory, Measured, execute, laboratory_of
 from benchmarks._markdown import table
 from harness import session, specs, stats
 from harness.errors import MeasurementError
 from harness.journal import Sample
 from harness.lockstep import back_and_forth
-from harness.model import BuildFacts, Plan
+from harness.model import Plan
 from harness.plan import WORKER_SECONDS
 from harness.ranks import hodges_lehmann
-from harness.screen import Screen
-from harness.workbench import Workbench, workbench
+from harness.workbench import Workbench
 
 RUN = 10
 """Turns that a worker has in a row."""
@@ -76,7 +75,9 @@ def main() -> None:
         made = every_turn(lab.plan(names, workload, blocks=options.blocks, seed=1))
         return msgspec.structs.replace(made, turn_seconds=options.turn or made.turn_seconds)
 
-    with laboratory([facts for builds in alike.values() for facts in builds]) as lab:
+    every = [facts for builds in alike.values() for facts in builds]
+    with laboratory_of("the benchmark of turns", every, keeps=["stops"]) as lab:
+        watch(lab.bench)
         names = {name: [facts.build.name for facts in builds] for name, builds in alike.items()}
         plans = [plan(names[build][:workers], COSTS) for build in pair for workers in (2, 4)]
         table(cost_rows(lab, plans))
@@ -88,19 +89,6 @@ def main() -> None:
 def every_turn(plan: Plan) -> Plan:
     """The plan with no turn of its blocks set aside: here turns are told apart."""
     return msgspec.structs.replace(plan, blocks=tuple(msgspec.structs.replace(one, settling=0) for one in plan.blocks))
-
-
-@contextmanager
-def laboratory(builds: Sequence[BuildFacts]) -> Iterator[Laboratory]:
-    """A laboratory of several images; holds this machine's measuring lock."""
-    screen = Screen()
-    with (
-        session.measuring("the benchmark of turns", screen),
-        workbench(WORKLOADS) as bench,
-        session.open_engine("docker", bench, screen) as engine,
-    ):
-        watch(bench)
-        yield Laboratory({facts.build.name: facts for facts in builds}, engine, bench, screen, keeps=["stops"])
 
 
 # -- what the journal shows of turns -----------------------------------------------------------------------------------

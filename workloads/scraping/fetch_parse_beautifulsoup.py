@@ -24,7 +24,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _client import SIZES, Page, cents, fetch, fetch_in_task, findings, open_site
 from _parallel import run
-from bs4 import BeautifulSoup
+
+# bs4 imports lxml where it is installed, though nothing here asks for it, and lxml may turn the GIL on again.
+sys.modules["lxml"] = None  # type: ignore[assignment]
+from bs4 import BeautifulSoup  # noqa: E402
 
 
 def parse(body: bytes) -> Page:
