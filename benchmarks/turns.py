@@ -12,7 +12,8 @@ values.  So the second table lets the same two processes execute in runs of ten 
 The first turn of a run comes right after the other worker, as it would if workers took turns without more ado.  The
 second one is a settled turn, as those that count in a block.  The third to the last are what a long stretch of one
 worker shows.  Each of the first two is compared with the median of the latter in its own run, half a second away at
-most, so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.
+most, so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.  Only
+quiet runs count, in which those latter turns lie within a tenth of one another: it does not depend on the first two.
 
 A block is a pair of processes, and only blocks are counted.  Bold is what may, by its 95 % interval, be more than half
 a percent.  Where it matters to a workload what stands in the caches, --turn shows how long a turn has to be until it no
@@ -46,6 +47,9 @@ from harness.workbench import Workbench
 
 RUN = 10
 """Turns that a worker has in a row."""
+
+QUIET = 0.1
+"""Relative: how far the later turns of a run may be from one another."""
 
 SAME = 0.005
 """Relative difference that turns may make at most; a larger one is marked."""
@@ -216,6 +220,12 @@ class Relative(NamedTuple):
     """Their median, seconds."""
 
 
+def is_quiet(run: Sequence[Step]) -> bool:
+    """Whether the machine kept its speed from the third turn of a run on."""
+    later = [step.timed for step in run[2:]]
+    return max(later) <= (1 + QUIET) * min(later)
+
+
 def relative(run: Sequence[Step]) -> Relative:
     """Of the turns of one worker in a row."""
     logs = np.log([step.timed for step in run])
@@ -223,9 +233,12 @@ def relative(run: Sequence[Step]) -> Relative:
     return Relative(float(logs[0]) - later, float(logs[1]) - later, later)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """Log ratios of A and B, one per block."""
+
+    pairs: int = 0
+    """Of quiet runs, in all blocks."""
 
     long: list[float] = field(default_factory=list)
     """B / A of long stretches."""
@@ -241,11 +254,16 @@ class Found:
         """The turns of one block; what its runs say is centred, since only blocks are independent."""
         values = [step for step in turns if step.value]
         taken = [values[start : start + RUN] for start in range(0, len(values), RUN)]
-        of_a, of_b = ([relative(run) for run in taken if run[0].build == build] for build in (a, b))
-        self.long.append(centre([two.later - one.later for one, two in zip(of_a, of_b, strict=True)]))
-        self.settled.append(centre([two.second - one.second for one, two in zip(of_a, of_b, strict=True)]))
-        self.unsettled.append(centre([two.first - one.first for one, two in zip(of_a, of_b, strict=True)]))
-        for letter, told in zip("AB", (of_a, of_b), strict=True):
+        of_a, of_b = ([run for run in taken if run[0].build == build] for build in (a, b))
+        quiet = [pair for pair in zip(of_a, of_b, strict=True) if all(map(is_quiet, pair))]
+        both = [(relative(one), relative(two)) for one, two in quiet]
+        if not both:
+            return
+        self.pairs += len(both)
+        self.long.append(centre([two.later - one.later for one, two in both]))
+        self.settled.append(centre([two.second - one.second for one, two in both]))
+        self.unsettled.append(centre([two.first - one.first for one, two in both]))
+        for letter, told in zip("AB", zip(*both, strict=True), strict=True):
             self.firsts[letter].append(centre([one.first for one in told]))
             self.seconds[letter].append(centre([one.second for one in told]))
 
@@ -257,7 +275,7 @@ def centre(logs: Sequence[float]) -> float:
 def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Iterator[Sequence[str]]:
     """A row for each plan of two builds: B / A, and what is different in turns."""
     yield (
-        "workload", "A", "B", "blocks × pairs of runs", "B / A, long stretches",
+        "workload", "A", "B", "blocks, quiet pairs of runs", "B / A, long stretches",
         "B / A settled, against long stretches", "B / A unsettled, against long stretches",
         "A: first turn, second turn, against later ones", "B: first turn, second turn",
     )  # fmt: skip
@@ -269,8 +287,10 @@ def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Itera
         taken = measured(lab, plan, pairs)
         for turns in taken:
             found.add(turns, *plan.builds)
+        if len(found.long) < 2:
+            raise MeasurementError("this machine had no quiet stretch")
         yield (
-            plan.workloads[0].name, *plan.builds, f"{len(taken)} × {pairs}",
+            plan.workloads[0].name, *plan.builds, f"{len(found.long)}, {found.pairs} of {len(taken) * pairs}",
             f"{stats.effect(found.long).ratio:.3f}", change(found.settled), change(found.unsettled),
             *(f"{change(found.firsts[letter])}, {change(found.seconds[letter])}" for letter in "AB"),
         )  # fmt: skip
