@@ -252,11 +252,11 @@ def judge(
     if len(floors) != len(effects):
         raise ValueError(f"{len(effects)} effects with {len(floors)} noise floors")
     alpha = 1 - confidence
-    corrected = alpha * _share_found([e.p for e in effects if not math.isnan(e.p)], alpha)
+    corrected = alpha * share_found([e.p for e in effects if not math.isnan(e.p)], alpha)
     return [_judge_one(e, corrected, alpha, margin, floor) for e, floor in zip(effects, floors, strict=True)]
 
 
-def _share_found(p: Sequence[float], alpha: float) -> float:
+def share_found(p: Sequence[float], alpha: float) -> float:
     """R / m of Benjamini and Hochberg, with R at least 1."""
     if not p:
         return 1.0
