@@ -310,6 +310,22 @@ def report(_: Context, run: str, json: bool = False) -> None:
     runs.report(run, as_json=json)
 
 
+@verb(
+    help={
+        "folder": "where the runs are; results/ without it",
+        "json": "print runs and trends as JSON on stdout",
+    }
+)
+def history(_: Context, folder: str | None = None, json: bool = False) -> None:
+    """A page over all runs: what each said, the trend of every case, and between which runs it changed.
+
+    Example: inv history
+    """
+    from harness import archive
+
+    archive.history(folder, as_json=json)
+
+
 @verb(help={"only": "unit, integration or browser", "k": "passed to pytest"})
 def test(_: Context, only: str | None = None, k: str | None = None) -> int:
     """Execute the whole test suite, after everything it needs was set up.

@@ -63,8 +63,8 @@ def learn(results: Path, host: HostFacts, found: Sequence[Noise]) -> None:
 
 
 def _path(results: Path, host: HostFacts) -> Path:
-    """One file per machine: its name, and a hash of what it would no longer be the same machine without."""
-    kind = hashlib.sha256(repr((host.cpu_model, len(host.cpus), host.cores, host.memory >> 30)).encode()).hexdigest()
+    """One file per machine: its name, and a hash of its kind."""
+    kind = hashlib.sha256(repr(host.kind).encode()).hexdigest()
     name = re.sub(r"[^A-Za-z0-9.-]", "_", host.name)
     return results / FOLDER / f"{name}-{kind[:8]}.json"
 

@@ -337,6 +337,11 @@ class HostFacts(Struct, frozen=True, kw_only=True):
     settings: dict[str, str]
     """Governor, turbo, SMT, isolated CPUs, ASLR, load and the like: what could be read, name to value."""
 
+    @property
+    def kind(self) -> tuple[str, int, int, int]:
+        """Model and number of CPUs, cores, GiB of memory: it would not be the same machine without."""
+        return self.cpu_model, len(self.cpus), self.cores, self.memory >> 30
+
 
 class EngineFacts(Struct, frozen=True, kw_only=True):
     """What executed the workers."""

@@ -106,7 +106,7 @@ def _bench(
         directory = store.create(RESULTS, run)
         if options.budget and (text := _too_short(plan)):
             screen.say(f"warning: {text}")
-        screen.say(f"{_extent(plan)}; results go to {_show(directory)}")
+        screen.say(f"{_extent(plan)}; results go to {show(directory)}")
         status = _execute(directory, run, engine, bench_, screen, as_json=as_json)
         return status or (4 if troubles else 0)
 
@@ -156,7 +156,7 @@ def aa(options: BenchOptions, *, as_json: bool = False) -> int:
 def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
     """Execute what a run has not recorded yet.  RequestError where its workloads or images are no longer the same."""
     screen = Screen()
-    directory = _find_run(name)
+    directory = find_run(name)
     run = store.load_run(directory)
     _refuse_changes(run)
     with (
@@ -175,7 +175,7 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
 
 def report(name: str, *, as_json: bool = False) -> None:
     """Write the pages of a run again."""
-    directory = _find_run(name)
+    directory = find_run(name)
     _explain(directory, *store.load(directory), as_json=as_json)
 
 
@@ -218,7 +218,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         record(Ended(complete=complete, wall_seconds=wall, worker_seconds=seconds))
     if not complete:
         why = "interrupted" if interrupted else "the engine went away and did not come back"
-        screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {_show(directory)}")
+        screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     _write_pyperf(directory, run, lines)
     findings = _explain(directory, run, lines, as_json=as_json)
@@ -243,7 +243,7 @@ def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_js
     if as_json:
         print(json.dumps(summary.data(findings), indent=1, allow_nan=False))
     else:
-        print(f"\n{summary.text(findings)}\n\nReport: {_show(path)}")
+        print(f"\n{summary.text(findings)}\n\nReport: {show(path)}")
     return findings
 
 
@@ -333,7 +333,7 @@ def _refuse_changes(run: Run) -> None:
         )
 
 
-def _find_run(name: str) -> Path:
+def find_run(name: str) -> Path:
     """A run by path, or by its name in results/; RequestError names the nearest."""
     for candidate in (Path(name), RESULTS / name):
         if (candidate / store.RUN).exists():
@@ -342,7 +342,7 @@ def _find_run(name: str) -> Path:
         raise RequestError(f"expected a run, got {name}", hint="Help on a task: inv --help TASK")
     runs = [path.name for path in RESULTS.glob("*") if (path / store.RUN).exists()]
     if not runs:
-        raise RequestError(f"there is no run {name}, nor any other in {_show(RESULTS)}")
+        raise RequestError(f"there is no run {name}, nor any other in {show(RESULTS)}")
     raise RequestError(f'there is no run "{name}"{specs.nearest(name, runs)}')
 
 
@@ -365,7 +365,7 @@ def _revision() -> str:
     return found.stdout.strip()
 
 
-def _show(path: Path) -> str:
+def show(path: Path) -> str:
     """A path as short as it can be said from here."""
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))

@@ -1,8 +1,10 @@
-"""Small pictures inside text and tables, drawn by hand: each build's sign, and a case's blocks."""
+"""Small pictures inside text and tables, drawn by hand: each build's sign, a case's blocks, and its history."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7F6A00", "#6E7B8B")
 """Of builds: with a contrast of 3:1 on white and on black paper, and a shape each."""
@@ -14,6 +16,8 @@ SHAPES = (
     "M0,1L-1.1,-.9H1.1Z",
 )
 """Circle, diamond, square, triangles: paths in the square from -1 to 1, as Vega wants them."""
+_DASHES = ("", 'stroke-dasharray="4 2"')
+"""Of the baseline and of the build, for eyes that cannot tell their colours."""
 
 
 def marker(builds: Sequence[str], build: str) -> str:
@@ -40,4 +44,75 @@ def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, la
         f'<svg class="sparkline" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<path d="M0,{height / 2}H{width}" stroke="currentColor" stroke-opacity=".3"/>'
         f'<g fill="currentColor">{"".join(dots)}</g></svg>'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """An estimate in a history: its place in the order of runs, and logs."""
+
+    at: int
+    log: float
+    low: float | None
+    high: float | None
+
+
+def history(dots: Sequence[Dot], levels: Sequence[tuple[int, int, float]], *, runs: int) -> str:
+    """One dot per run with its interval, the oldest on the left; each level from one run to another is a line.
+
+    The height is that of the dots, and of 4 % at least; what of an interval lies beyond ends at the edge.  Where a new
+    level begins there is a triangle at the bottom.
+    """
+    width, height, inset = 260, 44, 6.0
+    lowest, highest = min(dot.log for dot in dots), max(dot.log for dot in dots)
+    widen = max(0.0, 0.04 - (highest - lowest)) / 2
+    lowest, highest = lowest - widen, highest + widen
+
+    def x(at: float) -> float:
+        return inset + (width - 2 * inset) * (at / (runs - 1) if runs > 1 else 0.5)
+
+    def y(log: float) -> float:
+        part = (log - lowest) / (highest - lowest)
+        return max(1.0, min(height - 1.0, height - inset - part * (height - 2 * inset)))
+
+    whiskers = "".join(
+        f"M{x(dot.at):.1f},{y(dot.low):.1f}V{y(dot.high):.1f}"
+        for dot in dots
+        if dot.low is not None and dot.high is not None
+    )
+    # A line of no length with round ends is a dot, in a tenth of the bytes of a circle.
+    points = "".join(f"M{x(dot.at):.1f},{y(dot.log):.1f}h0" for dot in dots)
+    steady = "".join(f"M{x(first):.1f},{y(level):.1f}H{x(last):.1f}" for first, last, level in levels)
+    feet = "".join(f"M{x(first) - 4:.1f},{height}h8l-4,-7Z" for first, _, _ in levels[1:])
+    one = f'<path class="one" d="M0,{y(0.0):.1f}H{width}"/>' if lowest <= 0 <= highest else ""
+    return (
+        f'<svg class="trend" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">{one}'
+        f'<path class="level" d="{steady}"/><path class="whisker" d="{whiskers}"/><path class="dots" d="{points}"/>'
+        + (f'<path class="foot" d="{feet}"/>' if feet else "")
+        + "</svg>"
+    )
+
+
+def durations(series: Sequence[Sequence[tuple[int, float]]], *, runs: int) -> str:
+    """How long each build took, as a line from run to run: pairs of the run's place and a value, on one log scale."""
+    width, height, inset = 130, 44, 6.0
+    logs = [math.log(value) for line in series for _, value in line]
+    if not logs:
+        return ""
+    lowest, highest = min(logs), max(logs)
+    reach = max(highest - lowest, 0.04)
+
+    def place(at: int, value: float) -> str:
+        x = inset + (width - 2 * inset) * (at / (runs - 1) if runs > 1 else 0.5)
+        middle = math.log(value) - (lowest + highest) / 2
+        return f"{x:.1f},{height / 2 - middle / reach * (height - 2 * inset):.1f}"
+
+    lines = "".join(
+        f'<path d="M{"L".join(place(*pair) for pair in line)}" stroke="{COLOURS[number]}" {_DASHES[number]}/>'
+        for number, line in enumerate(series)
+        if line
+    )
+    return (
+        f'<svg class="durations" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<g fill="none" stroke-width="1.6" stroke-linejoin="round">{lines}</g></svg>'
     )

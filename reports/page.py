@@ -38,7 +38,7 @@ _WAYS = {
     Strategy.ASYNCIO: "asyncio",
 }
 
-_SIGNS = {Verdict.FASTER: "▼", Verdict.SLOWER: "▲", Verdict.SAME: "=", Verdict.UNDECIDED: "?"}
+SIGNS = {Verdict.FASTER: "▼", Verdict.SLOWER: "▲", Verdict.SAME: "=", Verdict.UNDECIDED: "?"}
 
 
 def write(run_dir: Path, findings: Findings) -> Path:
@@ -53,7 +53,65 @@ def write(run_dir: Path, findings: Findings) -> Path:
 
 def render(findings: Findings) -> str:
     """The page as HTML.  The same findings give the same bytes."""
-    environment = jinja2.Environment(
+    scalings = tuple(_scalings(findings, findings.speedups, "speedup"))
+    every_way = [way for choice in findings.choices for way in choice.ways]
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            findings=findings,
+            run=findings.run,
+            plan=findings.run.plan,
+            verdict=verdict.verdict(findings),
+            reservations=verdict.reservations(findings),
+            glance=tuple(_glance(findings, findings.suites)),
+            forest=_forest(findings),
+            effects_sentence=prose.effects_sentence(findings),
+            floors_sentence=prose.floors_sentence(findings),
+            alarms=[(alarms, prose.alarms_sentence(alarms)) for alarms in findings.false_alarms],
+            outcomes_sentence=accounts.outcomes_sentence(findings),
+            precision_sentences=accounts.precision_sentences(findings),
+            values_sentence=accounts.values_sentence(findings),
+            noise_sentence=accounts.noise_sentence(findings),
+            noise_facts=tuple(accounts.noise_facts(findings)),
+            noise_chart=_noise(findings),
+            rules=accounts.RULES,
+            parity_sentences=[prose.parity_sentence(pair) for pair in findings.parity],
+            memory_sentence=prose.memory_sentence(findings),
+            memory_glance=tuple(_glance(findings, findings.memory_suites)),
+            memories=tuple(_memories(findings)),
+            completions=[one for one in scalings if one.strategy is Strategy.THREADS],
+            laws=[(one, laws.sentences(one)) for one in findings.laws if isinstance(one.amdahl, Fit)],
+            other_ways=[one for one in scalings if one.strategy is not Strategy.THREADS],
+            way_names=_WAYS,
+            ways=[strategy for strategy in Strategy if strategy in {way.case.strategy for way in every_way}],
+            behind=lambda way: words.change(math.exp(way.behind)),
+            capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
+            groups=_groups(findings),
+            strips=_strips(findings),
+            medians=[_Medians(series, *_scaled(series.medians)) for series in findings.series],
+            times_of={(series.case.id, series.build): series for series in findings.series},
+            facts=tuple(_facts(findings)),
+            marker=lambda build: Markup(marks.marker(findings.run.plan.builds, build)),
+            interval=_interval,
+            glanced=prose.finding,
+            here_now=prose.HERE_NOW,
+            least_blocks=LEAST_BLOCKS,
+            tolerance=TOLERANCE,
+            attempts=ATTEMPTS,
+            interval_of=words.ends,
+            verdict_on=words.verdict_on,
+            signs=SIGNS,
+            confidence=CONFIDENCE,
+            margin=MARGIN,
+            several_cpu_sets=len(findings.cpu_sets) > 1,
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """What all pages are made with: their templates and filters; autoescape is on."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -61,7 +119,7 @@ def render(findings: Findings) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "counted": words.count,
         "cpus": cpu_list,
         "duration": words.duration,
@@ -75,57 +133,8 @@ def render(findings: Findings) -> str:
         "span": words.span,
         "times": words.times,
     }
-    environment.tests["known"] = lambda value: value is not None and not math.isnan(value)
-    scalings = tuple(_scalings(findings, findings.speedups, "speedup"))
-    every_way = [way for choice in findings.choices for way in choice.ways]
-    return environment.get_template("page.html").render(
-        findings=findings,
-        run=findings.run,
-        plan=findings.run.plan,
-        verdict=verdict.verdict(findings),
-        reservations=verdict.reservations(findings),
-        glance=tuple(_glance(findings, findings.suites)),
-        forest=_forest(findings),
-        effects_sentence=prose.effects_sentence(findings),
-        floors_sentence=prose.floors_sentence(findings),
-        alarms=[(alarms, prose.alarms_sentence(alarms)) for alarms in findings.false_alarms],
-        outcomes_sentence=accounts.outcomes_sentence(findings),
-        precision_sentences=accounts.precision_sentences(findings),
-        values_sentence=accounts.values_sentence(findings),
-        noise_sentence=accounts.noise_sentence(findings),
-        noise_facts=tuple(accounts.noise_facts(findings)),
-        noise_chart=_noise(findings),
-        rules=accounts.RULES,
-        parity_sentences=[prose.parity_sentence(pair) for pair in findings.parity],
-        memory_sentence=prose.memory_sentence(findings),
-        memory_glance=tuple(_glance(findings, findings.memory_suites)),
-        memories=tuple(_memories(findings)),
-        completions=[one for one in scalings if one.strategy is Strategy.THREADS],
-        laws=[(one, laws.sentences(one)) for one in findings.laws if isinstance(one.amdahl, Fit)],
-        other_ways=[one for one in scalings if one.strategy is not Strategy.THREADS],
-        way_names=_WAYS,
-        ways=[strategy for strategy in Strategy if strategy in {way.case.strategy for way in every_way}],
-        behind=lambda way: words.change(math.exp(way.behind)),
-        capacities=tuple(_scalings(findings, findings.capacities, "capacity")),
-        groups=_groups(findings),
-        strips=_strips(findings),
-        medians=[_Medians(series, *_scaled(series.medians)) for series in findings.series],
-        times_of={(series.case.id, series.build): series for series in findings.series},
-        facts=tuple(_facts(findings)),
-        marker=lambda build: Markup(marks.marker(findings.run.plan.builds, build)),
-        interval=_interval,
-        glanced=prose.finding,
-        here_now=prose.HERE_NOW,
-        least_blocks=LEAST_BLOCKS,
-        tolerance=TOLERANCE,
-        attempts=ATTEMPTS,
-        interval_of=words.ends,
-        verdict_on=words.verdict_on,
-        signs=_SIGNS,
-        confidence=CONFIDENCE,
-        margin=MARGIN,
-        several_cpu_sets=len(findings.cpu_sets) > 1,
-    )
+    made.tests["known"] = lambda value: value is not None and not math.isnan(value)
+    return made
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

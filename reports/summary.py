@@ -10,7 +10,7 @@ from typing import Any
 from harness.planning import CONFIDENCE
 from reports import accounts, plain, prose, verdict
 from reports.findings import MARGIN, Comparison, Findings, Speedup, case_name
-from reports.words import times, verdict_on
+from reports.words import printable, times, verdict_on
 
 SCHEMA = 1
 """Version of what `data` returns.  History: 1, the first (0.1.0)."""
@@ -38,10 +38,7 @@ def text(findings: Findings) -> str:
         title = f"Peak memory of a process relative to {findings.baseline}, below 1 is less:"
         paragraphs.append(_comparisons(title, findings, findings.memories))
     paragraphs += ["\n".join(_wrapped(sentence, "  ") for sentence in group) for group in _sentences(findings) if group]
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for letter in "\n\n".join(paragraphs)
-    )
+    return printable("\n\n".join(paragraphs))
 
 
 def _sentences(findings: Findings) -> Iterator[Sequence[str]]:

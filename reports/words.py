@@ -162,6 +162,11 @@ def span(numbers: Sequence[int]) -> str:
     return " to ".join(map(str, dict.fromkeys((min(numbers), max(numbers)))))
 
 
+def printable(text: str) -> str:
+    """Text without anything that a terminal would obey."""
+    return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 # -- cases -------------------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ FLOORS = {
         "gauge",
         "ratios",
         "scaling",
+        "steps",
         "validity",
     },
     2: {
@@ -67,7 +68,7 @@ FLOORS = {
         "sources",
         "trees",
     },
-    4: {"runs", "session", "workshop"},
+    4: {"archive", "runs", "session", "workshop"},
 }
 REPORTS = {
     1: {"evidence", "marks", "words"},
@@ -75,6 +76,9 @@ REPORTS = {
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"effects", "measured", "plain", "strategies", "verdict"},
     5: {"analysis", "page", "stress", "summary"},
+    6: {"digest"},
+    7: {"trends"},
+    8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
@@ -90,6 +94,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("workbench", "scripts"),
     ("lockstep", "engine"),
     ("noise", "tuning"),
+    ("archive", "runs"),
     ("runs", "session"),
     ("workshop", "session"),
     ("chroot_engine", "docker_engine"),
@@ -113,6 +118,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("trees", "sources"),
     ("provision", "docker_client"),
     ("stats", "ranks"),
+    ("steps", "ranks"),
+    ("steps", "stats"),
     ("gauge", "journal"),
     ("journal", "model"),
     ("ratios", "gauge"),
@@ -129,7 +136,14 @@ LIBRARIES = {
     "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
     "invoke": {"tasks"},
     "jinja2": {"reports.page"},
-    "numpy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling", "reports.measured"},
+    "numpy": {
+        "harness.stats",
+        "harness.planning",
+        "harness.ranks",
+        "harness.scaling",
+        "harness.steps",
+        "reports.measured",
+    },
     "pandas": {"reports.measured"},
     "pyperf": {"harness.samples"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
@@ -169,7 +183,7 @@ def test_a_room_imports_from_lower_floors_only(name: str, path: Path) -> None:
         other_wing, _, rest = imported.partition(".")
         other = rest.partition(".")[0]
         if other_wing == "reports":
-            assert wing == "reports" or room == "runs", f"{name} imports {imported}"
+            assert wing == "reports" or room in ("archive", "runs"), f"{name} imports {imported}"
             assert wing != "reports" or _floor(other, REPORTS) < _floor(room, REPORTS), f"{name} imports {imported}"
         if other_wing == "harness" and other and other != "__version__":
             if wing == "reports":
