@@ -326,6 +326,24 @@ def history(_: Context, folder: str | None = None, json: bool = False) -> None:
     archive.history(folder, as_json=json)
 
 
+@verb(
+    positional=["run"],
+    help={
+        "run": "a run directory",
+        "format": "pyperf, a suite per build, or csv, a row per value",
+        "out": "the folder to write into, made where it is missing",
+    },
+)
+def export(_: Context, run: str, out: str, format: str = "pyperf") -> None:  # noqa: A002 - the option's name
+    """Write the samples of a run as files of other tools.
+
+    Example: inv export results/20260314-101500-3.14-3.14t --format csv --out samples
+    """
+    from harness import archive
+
+    archive.export(run, format, out)
+
+
 @verb(help={"only": "unit, integration or browser", "k": "passed to pytest"})
 def test(_: Context, only: str | None = None, k: str | None = None) -> int:
     """Execute the whole test suite, after everything it needs was set up.

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.errors import RequestError
-from harness.runs import RESULTS, show
+from harness import specs, store, table
+from harness.errors import HostError, RequestError
+from harness.runs import RESULTS, find_run, show, write_pyperf
 from harness.screen import Screen
+
+FORMATS = ("pyperf", "csv")
 
 
 def history(folder: str | None = None, *, as_json: bool = False) -> None:
@@ -34,3 +37,32 @@ def history(folder: str | None = None, *, as_json: bool = False) -> None:
         print(json.dumps(index.data(found), indent=1, allow_nan=False))
     else:
         print(f"\n{index.text(found)}\n\nHistory: {show(path)}")
+
+
+def export(name: str, format_: str, out: str) -> None:
+    """Write the samples of a run into a folder, made where it is missing, and print what was written.
+
+    RequestError where there is no such run or format, or nothing was measured.
+    """
+    if format_ == "parquet":
+        raise RequestError(
+            "there is no export to Parquet, which takes a library larger than all of Gilometer",
+            hint="Export csv; where pandas and pyarrow are: pandas.read_csv(...).to_parquet(...)",
+        )
+    chosen = specs.choose("--format", format_, FORMATS)
+    run, journal = store.load(find_run(name))
+    if next(table.rows(run, journal), None) is None:
+        raise RequestError(f"{run.id} has no samples to export")
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"cannot write {folder}: {error.strerror}") from error
+    if chosen == "pyperf":
+        written = write_pyperf(folder, run, journal)
+        if not written:
+            raise RequestError(f"{run.id} has no valid samples, and pyperf could not tell that", hint="Export csv.")
+    else:
+        table.write_csv(folder / "samples.csv", run, journal)
+        written = [folder / "samples.csv"]
+    print(*map(show, written), sep="\n")

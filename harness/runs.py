@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import harness
-from harness import floors, host, request, scripts, specs, store
+from harness import floors, host, request, scripts, specs, store, table
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
 from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample
@@ -220,7 +220,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         why = "interrupted" if interrupted else "the engine went away and did not come back"
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
-    _write_pyperf(directory, run, lines)
+    write_pyperf(directory / "pyperf", run, lines)
     findings = _explain(directory, run, lines, as_json=as_json)
     if complete and findings:
         _learn(directory.parent, findings)
@@ -264,12 +264,19 @@ def _learn(results: Path, findings: Findings) -> None:
     floors.learn(results, findings.run.host, found)
 
 
-def _write_pyperf(directory: Path, run: Run, journal: Sequence[JournalLine]) -> None:
+def write_pyperf(folder: Path, run: Run, journal: Sequence[JournalLine]) -> list[Path]:
+    """A suite per build, of the samples that count, below `folder`; a build without any has no file."""
     from harness import samples
 
+    records = table.last_valid(line for line in journal if isinstance(line, BlockRecord))
+    written = []
     for name in run.plan.builds:
-        found = [outcome for outcome in _outcomes(journal) if isinstance(outcome, Sample) and outcome.build == name]
-        samples.write_pyperf(directory / "pyperf" / f"{name}.json", found)
+        outcomes = (outcome for record in records for outcome in record.outcomes)
+        found = [one for one in outcomes if isinstance(one, Sample) and one.build == name]
+        path = folder / f"{name}.json"
+        samples.write_pyperf(path, found)
+        written += [path] if found else []
+    return written
 
 
 def _outcomes(journal: Sequence[JournalLine]) -> Iterator[Sample | Failure]:

@@ -45,6 +45,7 @@ FLOORS = {
         "specs",
         "stopping",
         "store",
+        "table",
         "troubles",
         "tuning",
         "workbench",
