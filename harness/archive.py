@@ -46,7 +46,7 @@ def export(name: str, format_: str, out: str) -> None:
     """
     if format_ == "parquet":
         raise RequestError(
-            "there is no export to Parquet, which takes a library larger than all of Gilometer",
+            "there is no export to Parquet: it needs pyarrow, which nothing else here does",
             hint="Export csv; where pandas and pyarrow are: pandas.read_csv(...).to_parquet(...)",
         )
     chosen = specs.choose("--format", format_, FORMATS)

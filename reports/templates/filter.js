@@ -15,7 +15,8 @@ function filter() {
   for (const element of document.querySelectorAll("[data-filter]")) element.hidden = !fits(element);
   for (const group of document.querySelectorAll("[data-filter-group]"))
     group.hidden = !group.querySelector("[data-filter]:not([hidden])");
-  const shown = selector => document.querySelectorAll(`${selector}:not([hidden])`).length;
+  const count = (selector, which) => document.querySelectorAll(selector + which).length;
+  const shown = selector => `${count(selector, ":not([hidden])")} of ${count(selector, "")}`;
   wanted.shown.value = `${shown("#runs tbody tr")} runs and ${shown("#trends .strips tbody tr")} trends shown`;
 }
 

@@ -42,7 +42,7 @@ LOWEST_CONTRAST = """() => {
   let lowest = [Infinity, ""];
   for (const element of document.body.querySelectorAll("*")) {
     const text = [...element.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join("").trim();
-    if (!text || ["STYLE", "title", "desc"].includes(element.tagName)) continue;
+    if (!text || ["STYLE", "SCRIPT", "title", "desc"].includes(element.tagName)) continue;
     const [a, b] = [luminance(getComputedStyle(element).color), luminance(paper(element))];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (contrast < lowest[0]) lowest = [contrast, text];
@@ -105,7 +105,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _open(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False, javascript: bool = True) -> Page:
+def open_page(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False, javascript: bool = True) -> Page:
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
@@ -142,7 +142,7 @@ def test_it_is_below_two_megabytes(path: Path) -> None:
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_it_never_scrolls_sideways_as_a_whole(chromium: Browser, path: Path, width: int) -> None:
-    page = _open(chromium, path, width=width)
+    page = open_page(chromium, path, width=width)
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -152,14 +152,14 @@ def test_the_verdict_is_on_the_first_screen_of_a_phone(chromium: Browser, tmp_pa
     run = made_up.run()
     path = report.write(tmp_path, analyse(run, made_up.journal(run)))
 
-    box = _open(chromium, path, width=360).locator("h1").bounding_box()
+    box = open_page(chromium, path, width=360).locator("h1").bounding_box()
 
     assert box is not None
     assert box["y"] + box["height"] < 600
 
 
 def test_every_text_has_enough_contrast(chromium: Browser, path: Path, scheme: str) -> None:
-    page = _open(chromium, path, dark=scheme == "dark")
+    page = open_page(chromium, path, dark=scheme == "dark")
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
     contrast, text = page.evaluate(LOWEST_CONTRAST)
@@ -169,7 +169,8 @@ def test_every_text_has_enough_contrast(chromium: Browser, path: Path, scheme: s
 
 def test_dark_mode_is_dark(chromium: Browser, path: Path) -> None:
     light, dark = (
-        [int(c) for c in re.findall(r"\d+", _background(_open(chromium, path, dark=dark)))] for dark in (False, True)
+        [int(c) for c in re.findall(r"\d+", _background(open_page(chromium, path, dark=dark)))]
+        for dark in (False, True)
     )
 
     assert min(light) > 200
@@ -181,7 +182,7 @@ def _background(page: Page) -> str:
 
 
 def test_without_javascript_everything_is_there(chromium: Browser, path: Path) -> None:
-    page = _open(chromium, path, javascript=False)
+    page = open_page(chromium, path, javascript=False)
 
     assert "runs single-threaded code" in page.inner_text("h1")
     assert page.locator("figure svg[role=img]").count() == 1 + 5 + 5 + 1
@@ -192,7 +193,7 @@ def test_without_javascript_everything_is_there(chromium: Browser, path: Path) -
 
 
 def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser, path: Path) -> None:
-    page = _open(chromium, path)
+    page = open_page(chromium, path)
 
     assert page.get_by_role("img", name="Speedup against threads, time to completion").count() == 5
     assert page.get_by_role("img", name="Capacity against threads").count() == 5
@@ -206,7 +207,7 @@ def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser,
 
 
 def test_everything_that_scrolls_sideways_can_be_reached_with_the_keyboard(chromium: Browser, path: Path) -> None:
-    page = _open(chromium, path, width=360)
+    page = open_page(chromium, path, width=360)
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
 
     unreachable = page.evaluate(
@@ -219,7 +220,7 @@ def test_everything_that_scrolls_sideways_can_be_reached_with_the_keyboard(chrom
 
 
 def test_it_prints(chromium: Browser, path: Path) -> None:
-    page = _open(chromium, path, dark=True)
+    page = open_page(chromium, path, dark=True)
     page.emulate_media(media="print", color_scheme="light")
 
     assert _background(page) == "rgb(255, 255, 255)"
