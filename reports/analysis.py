@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.journal import JournalLine
 from harness.model import Run
-from reports import effects, laws, measured, parity, strategies
+from reports import advice, effects, laws, measured, parity, strategies
 from reports.findings import Findings, Parity, level
 from reports.records import needed, sort
 
@@ -32,6 +32,7 @@ def analyse(run: Run, journal: Iterable[JournalLine]) -> Findings:
         speedups=speedups,
         capacities=capacities,
         choices=tuple(strategies.choices(run, records, speedups)),
+        advice=tuple(advice.of(run, pairs, comparisons, speedups, memories)),
         laws=tuple(laws.of((*speedups, *capacities), level(run.plan))),
         memories=memories,
         container_memories=tuple(one for one in containers if one.judgement),

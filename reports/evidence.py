@@ -23,8 +23,22 @@ class Series:
     median: float
     longest: float
     blocks: tuple[int, ...]
+    samples: tuple[tuple[float, ...], ...]
+    """Each block's values, in the order of its turns."""
     medians: tuple[float, ...]
     """Median of each block's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A block in the course of the run, all its cases together."""
+
+    started: float
+    """Seconds since the first block began."""
+    speed: float
+    """Log of the baseline's times over their medians in the whole run: above 0 the machine was slow."""
+    ratio: float
+    """Log of the ratios that were taken inside the block over the effects; nan where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,6 +155,57 @@ class Laws:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to do with one workload on one CPU set: a build, each side sharing the job as well as it can."""
+
+    case: Case
+    """On the fewest threads."""
+    build: str
+    baseline: str
+    cost: Comparison
+    """Of `case`: what the build costs where nothing is shared."""
+    gain: Speedup | None
+    """What the most threads bring to the build; None where threads were not measured."""
+    control: Speedup | None
+    """The same of the baseline."""
+    memory: Comparison | None
+    crossings: tuple[tuple[int, Judgement], ...]
+    """Per number of threads, the build's time over the best of the baseline with no more threads."""
+    best: Case | None
+    """The build's fastest; None where nothing of it can be compared."""
+    rival: Case | None
+    """The baseline's fastest."""
+    judgement: Judgement | None
+    """Time of `best` over that of `rival`, judged together with all crossings and all other workloads."""
+    open: frozenset[str]
+    """The builds of which a way to share the job was measured and is undecided: that way could be their fastest."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of each build at its fastest.  What could be faster than its fastest known way makes a loser undecided."""
+        if self.judgement is None:
+            return None
+        losers = {
+            Verdict.FASTER: {self.baseline},
+            Verdict.SLOWER: {self.build},
+            Verdict.SAME: {self.build, self.baseline},
+            Verdict.UNDECIDED: set[str](),
+        }
+        return Verdict.UNDECIDED if losers[self.judgement.verdict] & self.open else self.judgement.verdict
+
+    @property
+    def breaks_even(self) -> int | None:
+        """The fewest threads with which the build is known to be faster; None where no number is."""
+        return next((threads for threads, one in self.crossings if one.verdict is Verdict.FASTER), None)
+
+    @property
+    def never(self) -> bool:
+        """Whether it is known that no number of threads that was measured makes it faster."""
+        decided = [one.verdict in (Verdict.SAME, Verdict.SLOWER) for _, one in self.crossings]
+        return bool(decided) and all(decided) and not self.open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SameBuild:
     """A case in which a build was compared with itself: every difference is noise."""
 
@@ -228,6 +279,8 @@ class Findings:
     """Of the work done in short windows."""
     choices: tuple[Choice, ...]
     """Where a job was shared in more than one way."""
+    advice: tuple[Advice, ...]
+    """Of every workload, CPU set and build but the baseline."""
     laws: tuple[Laws, ...]
     """Where there were enough numbers of threads, processes, ... to fit one."""
     memories: tuple[Comparison, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
 
 from harness.journal import BlockRecord, Failure, Sample
 from harness.model import CAPACITY_WINDOW, Block, Measure, Run
@@ -29,31 +29,21 @@ from reports.records import Records, seats
 
 def series(run: Run, records: Records) -> Iterator[Series]:
     """All values, seat by seat; the values of memory do not count."""
-    rows = [
-        (case.id, build, block, value)
-        for case, build in seats(run)
-        if case.measure is not Measure.MEMORY
-        for block, sample in records.of(case, build).items()
-        for value in sample.values
-    ]
-    frame = pd.DataFrame(rows, columns=["case", "build", "block", "seconds"])
-    whole = frame.groupby(["case", "build"], sort=False)["seconds"].agg(["count", "min", "median", "max"])
-    by_block = frame.groupby(["case", "build", "block"], sort=True)["seconds"].median()
-    medians = {seat: group.droplevel(["case", "build"]) for seat, group in by_block.groupby(["case", "build"])}
-    figures = {seat: row for seat, *row in whole.itertuples(name=None)}
     for case, build in seats(run):
-        if (seat := (case.id, build)) in figures:
-            count, shortest, median, longest = figures[seat]
+        samples = records.of(case, build) if case.measure is not Measure.MEMORY else {}
+        values = sorted(value for sample in samples.values() for value in sample.values)
+        if values:
             yield Series(
                 case=case,
                 build=build,
-                loops=tuple(sorted({sample.loops for sample in records.samples[seat].values()})),
-                values=int(count),
-                shortest=float(shortest),
-                median=float(median),
-                longest=float(longest),
-                blocks=tuple(int(block) for block in medians[seat].index),
-                medians=tuple(float(value) for value in medians[seat]),
+                loops=tuple(sorted({sample.loops for sample in samples.values()})),
+                values=len(values),
+                shortest=values[0],
+                median=statistics.median(values),
+                longest=values[-1],
+                blocks=tuple(index for index, sample in samples.items() if sample.values),
+                samples=tuple(sample.values for sample in samples.values() if sample.values),
+                medians=tuple(statistics.median(sample.values) for sample in samples.values() if sample.values),
             )
 
 

@@ -10,7 +10,7 @@ from harness.scaling import Estimate, Fit, Unfitted
 from harness.stats import Effect
 from reports.accounts import RULES
 from reports.evidence import Deepening, Failures, Irregularity, Ledger, Peak, Precision, Share
-from reports.findings import Choice, Comparison, FalseAlarms, Laws, Parity, Speedup, Suite
+from reports.findings import Advice, Choice, Comparison, FalseAlarms, Laws, Parity, Speedup, Suite
 from reports.words import verdict_on
 
 Plain = dict[str, Any]
@@ -100,6 +100,23 @@ def choice(one: Choice) -> Plain:
             }
             for way in one.ways
         ],
+    }
+
+
+def advice(one: Advice) -> Plain:
+    """What to do with a workload; every ratio is the build's time over the baseline's."""
+    return {
+        **_case(one.case),
+        "build": one.build,
+        "verdict": one.verdict.value if one.verdict else None,
+        "best": one.best.id if one.best else None,
+        "rival": one.rival.id if one.rival else None,
+        "ratio": one.judgement.effect.ratio if one.judgement else None,
+        "low": known(one.judgement.low) if one.judgement else None,
+        "high": known(one.judgement.high) if one.judgement else None,
+        "breaks_even": one.breaks_even,
+        "never": one.never,
+        "undecided_ways": sorted(one.open),
     }
 
 

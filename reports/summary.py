@@ -148,6 +148,7 @@ def data(findings: Findings) -> dict[str, Any]:
         "speedups": [plain.completion(one) for one in findings.speedups],
         "capacities": [plain.capacity(one) for one in findings.capacities],
         "laws": [plain.laws(one) for one in findings.laws],
+        "advice": [plain.advice(one) for one in findings.advice],
         "choices": [plain.choice(one) for one in findings.choices],
         "memories": _memories(findings),
         "memory_suites": [plain.suite(one) for one in findings.memory_suites],
