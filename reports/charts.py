@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import cycle, islice, pairwise
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
 from xml.sax.saxutils import escape
 
 import altair as alt
@@ -19,7 +21,7 @@ import vl_convert
 from harness.model import Measure
 from harness.stats import Verdict
 from reports import words
-from reports.evidence import NoiseOfBlock
+from reports.evidence import Moment, NoiseOfBlock
 from reports.findings import MARGIN, Comparison, Speedup
 from reports.marks import COLOURS, SHAPES
 
@@ -35,6 +37,11 @@ _LINE = 22
 _STRIP, _COLUMNS = 560, 140
 """Width of the chart of noise, and the most bars in it."""
 
+T = TypeVar("T")
+Vega = dict[str, Any]
+Curve = Sequence[tuple[float, float]]
+"""A polyline: workers and speedup."""
+_NO_CURVES: Mapping[str, Curve] = MappingProxyType({})
 
 _CONFIG = {
     "font": "Helvetica",
@@ -102,9 +109,9 @@ def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, descript
         _column(base, "interval", _PLOT + 58),
         _column(base, "verdict", _PLOT + 148),
     )
-    spec = _spec(chart, width=_PLOT, height=_LINE * lines)
+    vega = _compiled(chart.properties(width=_PLOT, height=_LINE * lines))
     data = {"rows": rows, "headings": headings}
-    return _svg(spec, data, key="effects", title="Effects with their intervals", description=description)
+    return _svg(vega, data, key="effects", title="Effects with their intervals", description=description)
 
 
 def _forest_rows(
@@ -142,9 +149,9 @@ def _forest_rows(
     return rows, headings
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis from `low` to `high`, far enough apart for their labels."""
-    apart = 36 / _PLOT * math.log(high / low)
+def _ticks(low: float, high: float, *, length: int = _PLOT, label: int = 36) -> list[float]:
+    """Ticks of a logarithmic axis from `low` to `high`, far enough apart for their labels; both in pixels."""
+    apart = label / length * math.log(high / low)
     chosen: list[float] = []
     for tick in _TICKS:
         if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in chosen):
@@ -164,11 +171,20 @@ def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def speedup(speedups: Sequence[Speedup], builds: Sequence[str], *, top: float, key: str, description: str) -> str:
+def speedup(
+    speedups: Sequence[Speedup],
+    builds: Sequence[str],
+    *,
+    top: float,
+    key: str,
+    description: str,
+    curves: Mapping[str, Curve] = _NO_CURVES,
+) -> str:
     """Gain of one workload against threads, with intervals and the ideal line; empty where nothing was measured.
 
     What is undecided is a pale hollow mark off the line, without a number.  `top` is the highest gain that is decided:
-    charts that stand side by side share it.
+    charts that stand side by side share it.  `curves` are the laws of those builds that have one: their line.  The line
+    of the others goes from mark to mark.
     """
     measured = [(s, s.effect) for s in speedups if s.effect is not None]
     if not measured:
@@ -181,14 +197,21 @@ def speedup(speedups: Sequence[Speedup], builds: Sequence[str], *, top: float, k
         known = not math.isnan(effect.low)
         figures = (effect.ratio, effect.low, effect.high) if known else (effect.ratio,) * 3
         rows.append(_speedup_row(s.build, s.case.threads, *(min(top, figure) for figure in figures), decided=s.decided))
+    lines = [
+        {"build": build, "threads": threads, "gain": min(top, gain)}
+        for build in dict.fromkeys(row["build"] for row in rows)
+        for threads, gain in curves.get(build, ())
+    ]
+    lines += [row for row in rows if row["decided"] and row["build"] not in curves]
     last = [s.answer for s, _ in measured if s.case.threads == counts[-1]]
     ends = [{"threads": counts[-1], "gain": answer.ratio} for answer in last if answer]
     # Numbers that would stand on one another are left to the sentence below the chart.
     apart = sorted(end["gain"] for end in ends)
     legible = all(after - before > 0.09 * top for before, after in pairwise(apart))
     labels = [end | {"text": words.times(end["gain"])} for end in ends] if legible else []
-    spec = _speedup_spec(tuple(builds), counts, top, measure)
-    return _svg(spec, {"rows": rows, "labels": labels}, key=key, title=_GAINS[measure], description=description)
+    vega = _speedup(tuple(builds), counts, top, measure)
+    data = {"rows": rows, "lines": lines, "labels": labels}
+    return _svg(vega, data, key=key, title=_GAINS[measure], description=description)
 
 
 _GAINS = {Measure.TIME: "Speedup against threads, time to completion", Measure.CAPACITY: "Capacity against threads"}
@@ -201,8 +224,8 @@ def _speedup_row(
 
 
 @lru_cache(maxsize=16)
-def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float, measure: Measure) -> dict[str, Any]:
-    """The chart without its data, the same for all workloads: to make it takes longer than to draw it."""
+def _speedup(builds: tuple[str, ...], counts: tuple[int, ...], top: float, measure: Measure) -> Vega:
+    """The chart without its data, the same for all workloads: to make it takes as long as to draw it."""
     base, most = counts[0], counts[-1]
     x = alt.X(
         "threads:Q",
@@ -214,16 +237,14 @@ def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float, 
     y = alt.Y("gain:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5), title=title)
     colour, shape = _signs(builds)
     ideal = alt.InlineData(values=[{"threads": count, "gain": count / base} for count in (base, most)])
-    lines = alt.Chart(alt.NamedData(name="rows")).encode(x=x, color=colour)
+    measured = alt.Chart(alt.NamedData(name="rows")).encode(x=x)
+    lines = alt.Chart(alt.NamedData(name="lines")).encode(x=x, y=y, color=colour)
     pale = alt.condition("datum.decided", alt.value(1), alt.value(0.7))
     chart = alt.layer(
         alt.Chart(ideal).mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
-        lines.transform_filter("datum.decided").mark_line(strokeWidth=2).encode(y=y),
-        lines.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", opacity=pale),
-        alt.Chart(alt.NamedData(name="rows"))
-        .mark_point(size=60, strokeWidth=1.8)
-        .encode(
-            x=x,
+        lines.mark_line(strokeWidth=2),
+        measured.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=pale),
+        measured.mark_point(size=60, strokeWidth=1.8).encode(
             y=y,
             stroke=colour,
             shape=shape,
@@ -234,7 +255,7 @@ def _speedup_spec(builds: tuple[str, ...], counts: tuple[int, ...], top: float, 
         .mark_text(align="left", dx=9, fontSize=12, fill=_INK)
         .encode(x=x, y=y, text="text:N"),
     )
-    return _spec(chart, width=180, height=165)
+    return _compiled(chart.properties(width=180, height=165))
 
 
 def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:
@@ -262,16 +283,75 @@ def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:
         .mark_text(text="×", fontSize=14, fontWeight="bold", baseline="bottom", dy=2, fill=_INK)
         .encode(x=alt.X("middle:Q"), y="top:Q"),
     )
-    spec = _spec(chart, width=_STRIP, height=70)
+    vega = _compiled(chart.properties(width=_STRIP, height=70))
     data = {"rows": rows, "crosses": crosses}
-    return _svg(spec, data, key="noise", title="What else took CPU time", description=description)
+    return _svg(vega, data, key="noise", title="What else took CPU time", description=description)
 
 
-def _parted(blocks: Sequence[NoiseOfBlock], most: int) -> Iterator[Sequence[NoiseOfBlock]]:
+def drift(course: Sequence[Moment], baseline: str, *, description: str) -> str:
+    """The baseline's times over the run's time, and below them, on the same scale, the ratios of the same blocks.
+
+    There are `_COLUMNS` marks at most: where several blocks share one, it is at their median, with a line from the
+    lowest to the highest.
+    """
+    panels = (
+        (f"time of {_clipped(baseline, 18)}, over its median", [(m.started, m.speed) for m in course]),
+        ("ratio, over its effect", [(m.started, m.ratio) for m in course if not math.isnan(m.ratio)]),
+    )
+    rows = [
+        _drift_row(part) | {"panel": number}
+        for number, (_, points) in enumerate(panels)
+        for part in _parted(points, _COLUMNS)
+    ]
+    reach = max(math.log(1.1), *(abs(row[end]) for row in rows for end in ("low", "high"))) * 1.05
+    minutes = max(row["minutes"] for row in rows)
+    ticks = _ticks(math.exp(-reach), math.exp(reach), length=84, label=20)
+    y = alt.Y(
+        "log:Q",
+        scale=alt.Scale(domain=[-reach, reach], nice=False),
+        axis=alt.Axis(values=[math.log(tick) for tick in ticks], labelExpr="format(exp(datum.value), '.2~f')"),
+        title=None,
+    )
+    charted = []
+    for number, (panel, points) in enumerate(panels):
+        if not points:
+            continue
+        x = alt.X(
+            "minutes:Q",
+            scale=alt.Scale(domain=[-0.01 * minutes, 1.01 * minutes], nice=False),
+            axis=alt.Axis(grid=False, tickCount=6),
+            title="minutes since the run began" if points is panels[-1][1] else None,
+        )
+        base = alt.Chart(alt.NamedData(name="rows")).transform_filter(f"datum.panel == {number}").encode(x=x)
+        charted.append(
+            alt.layer(
+                base.mark_rule(stroke=_INK, strokeOpacity=0.35).encode(y=alt.Y("low:Q"), y2="high:Q"),
+                base.mark_point(
+                    filled=True, size=22, opacity=0.85, fill=_INK if number else COLOURS[0], shape=SHAPES[number]
+                ).encode(y=y),
+            ).properties(width=_STRIP, height=84, title=alt.Title(panel, anchor="start", fontSize=12, color=_INK))
+        )
+    stacked = alt.vconcat(*charted, spacing=18).resolve_scale(x="shared")
+    return _svg(
+        _compiled(stacked), {"rows": rows}, key="drift", title="Drift over the run’s time", description=description
+    )
+
+
+def _drift_row(points: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    logs = [log for _, log in points]
+    return {
+        "minutes": statistics.fmean(started for started, _ in points) / 60,
+        "log": statistics.median(logs),
+        "low": min(logs),
+        "high": max(logs),
+    }
+
+
+def _parted(members: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     """Consecutive parts, as alike in length as can be, and not more than `most`."""
-    parts = min(most, len(blocks))
+    parts = min(most, len(members))
     for number in range(parts):
-        yield blocks[number * len(blocks) // parts : (number + 1) * len(blocks) // parts]
+        yield members[number * len(members) // parts : (number + 1) * len(members) // parts]
 
 
 def _noise_row(column: int, blocks: Sequence[NoiseOfBlock]) -> dict[str, Any]:
@@ -297,19 +377,22 @@ def _signs(builds: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
     )
 
 
-def _spec(chart: alt.LayerChart | alt.FacetChart, *, width: int, height: int) -> dict[str, Any]:
-    """The chart as Vega-Lite.  It is our own and drawn by tests: to validate it would take longer than to draw it."""
-    spec: dict[str, Any] = chart.properties(width=width, height=height).to_dict(validate=False)
-    return spec
+def _compiled(chart: alt.LayerChart | alt.FacetChart | alt.VConcatChart) -> Vega:
+    """The chart as Vega, without the data sets that it names.
+
+    It is our own and drawn by tests: to validate it would take longer than to draw it.
+    """
+    compiled: Vega = vl_convert.vegalite_to_vega(chart.to_dict(validate=False), config=_CONFIG)
+    return compiled
 
 
-def _svg(spec: dict[str, Any], data: dict[str, list[dict[str, Any]]], *, key: str, title: str, description: str) -> str:
+def _svg(vega: Vega, data: dict[str, list[dict[str, Any]]], *, key: str, title: str, description: str) -> str:
     """The chart as an <svg> element with an accessible name, without fonts and without a background.
 
-    `data` are the data sets that the specification names; those that it brings along stay.
+    `data` are the data sets that the chart names; those that it brings along stay.
     """
-    spec = spec | {"datasets": spec.get("datasets", {}) | data}
-    svg = vl_convert.vegalite_to_svg(spec, config=_CONFIG, allowed_base_urls=[])
+    filled = [one | {"values": data[one["name"]]} if one["name"] in data else one for one in vega["data"]]
+    svg = vl_convert.vega_to_svg(vega | {"data": filled}, allowed_base_urls=[])
     opening, _, drawn = svg.partition(">")
     width, height = re.findall(r'(?<=\s)(?:width|height)="([\d.]+)"', opening)
     drawn = re.sub(r' font-family="[^"]*"', "", drawn)

@@ -45,11 +45,16 @@ def _logs(members: Sequence[Speedup]) -> dict[int, list[float]]:
     return {workers: [series.get(block, math.nan) for block in every] for workers, series in known.items()}
 
 
-def curve(fit: Fit, most: int = 0, points: int = 33) -> tuple[tuple[float, float], ...]:
-    """A polyline: workers and the law's speedup, from 1 worker to `most`, or to the most that were measured."""
-    last = most or fit.most
-    each = [1 + (last - 1) * step / (points - 1) for step in range(points)]
-    return tuple((workers, fit.speedup(workers).value) for workers in each)
+def curve(laws: Laws, points: int = 33) -> tuple[tuple[float, float], ...]:
+    """A polyline: workers and speedup, from 1 worker to the most that were measured; empty where no law was fitted.
+
+    Of the two laws it is the one with more parameters, where enough was measured for it.
+    """
+    for fit in (laws.usl, laws.amdahl):
+        if isinstance(fit, Fit):
+            each = [1 + (fit.most - 1) * step / (points - 1) for step in range(points)]
+            return tuple((workers, fit.speedup(workers).value) for workers in each)
+    return ()
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#7F6A00", "#6E7B8B")
@@ -29,6 +29,40 @@ def marker(builds: Sequence[str], build: str) -> str:
     )
 
 
+_PENS = (
+    ('stroke-width="30" stroke-linecap="round"', "h0"),
+    ('stroke-width="12" stroke-linecap="butt"', "h40"),
+)
+"""Of the values of the first build and of another one: a dot, and a dash."""
+
+
+def values(builds: Sequence[Mapping[int, Sequence[float]]], *, most: int) -> str:
+    """Every value of two builds by block, blocks from left to right: of the first build dots, of the other dashes.
+
+    The scale is logarithmic, from the shortest value at the bottom to the longest at the top.  Where there are more
+    than `most` values, every block shows as many of its first ones as fit.
+    """
+    width, height, inset = 1700, 340, 30
+    columns = {block: column for column, block in enumerate(sorted({block for one in builds for block in one}))}
+    every = [math.log(value) for one in builds for block in one.values() for value in block]
+    low, high = min(every), max(every)
+    scale = (height - 2 * inset) / (high - low) if high > low else 0.0
+    shown = max(1, most // (len(columns) * len(builds)))
+    paths = []
+    for number, (one, (pen, mark)) in enumerate(zip(builds, _PENS, strict=True)):
+        places = "".join(
+            f"M{inset + (width - 2 * inset) * (columns[block] + 0.3 + 0.4 * number) / len(columns):.0f},"
+            f"{height - inset - scale * (math.log(value) - low):.0f}{mark}"
+            for block, found in one.items()
+            for value in found[:shown]
+        )
+        paths.append(f'<path d="{places}" stroke="{COLOURS[number]}" {pen}/>')
+    return (
+        f'<svg class="sparkline" width="{width // 10}" height="{height // 10}" viewBox="0 0 {width} {height}" '
+        f'aria-hidden="true" fill="none">{"".join(paths)}</svg>'
+    )
+
+
 def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, last: int, reach: float) -> str:
     """One dot per block, from block 0 on the left to `last`, the last executed, on the right, by its log ratio.
 
@@ -39,11 +73,11 @@ def sparkline(logs: Sequence[float], blocks: Sequence[int], *, centre: float, la
     for log, block in zip(logs, blocks, strict=True):
         x = inset + (width - 2 * inset) * (block / last if last else 0.5)
         part = max(-1.0, min(1.0, (log - centre) / reach)) if reach else 0.0
-        dots.append(f'<circle cx="{x:.1f}" cy="{height / 2 - part * (height / 2 - inset):.1f}" r="1.8"/>')
+        dots.append(f"M{x:.1f},{height / 2 - part * (height / 2 - inset):.1f}h0")
     return (
-        f'<svg class="sparkline" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
-        f'<path d="M0,{height / 2}H{width}" stroke="currentColor" stroke-opacity=".3"/>'
-        f'<g fill="currentColor">{"".join(dots)}</g></svg>'
+        f'<svg class="sparkline" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true" '
+        f'stroke="currentColor"><path d="M0,{height / 2}H{width}" stroke-opacity=".3"/>'
+        f'<path d="{"".join(dots)}" stroke-width="3.6" stroke-linecap="round"/></svg>'
     )
 
 

@@ -12,6 +12,7 @@ from harness.model import Measure, Workload
 from harness.stats import effect
 from reports import charts, marks
 from reports.analysis import analyse
+from reports.evidence import Moment
 from reports.findings import Findings
 from tests import made_up
 
@@ -197,5 +198,56 @@ def test_every_build_has_its_own_sign() -> None:
 def test_a_sparkline_puts_a_block_at_its_height_and_outliers_at_the_edge(log: float, y: float) -> None:
     root = ElementTree.fromstring(marks.sparkline([log], [0], centre=0.0, last=10, reach=0.1))
 
-    (dot,) = root.iter("circle")
-    assert float(dot.get("cy") or "nan") == y
+    _, dots = root
+    assert (dots.get("d") or "").removesuffix("h0").partition(",")[2] == str(y)
+
+
+def test_every_value_is_drawn_and_builds_have_marks_of_their_own() -> None:
+    root = ElementTree.fromstring(marks.values([{0: [1.0, 2.0], 4: [1.0]}, {0: [4.0], 9: [2.0]}], most=400))
+
+    dots, dashes = root
+    assert (dots.get("d"), dashes.get("d")) == ("M194,310h0M194,170h0M741,310h0", "M413,30h40M1506,170h40")
+    assert (dots.get("stroke"), dashes.get("stroke")) == ("#0072B2", "#D55E00")
+
+
+def test_of_too_many_values_every_block_shows_some() -> None:
+    svg = marks.values([{block: [1.0] * 50 for block in range(40)}] * 2, most=160)
+
+    assert (svg.count("h0"), svg.count("h40")) == (80, 80)
+
+
+def test_where_a_law_was_fitted_its_curve_is_the_line() -> None:
+    findings = _findings()
+    builds = findings.run.plan.builds
+    curve = [(1.0, 1.0), (1.5, 1.4), (2.0, 1.93)]
+
+    joined = charts.speedup(findings.speedups[:2], builds, top=2.0, key="one", description="")
+    curved = charts.speedup(findings.speedups[:2], builds, top=2.0, key="one", description="", curves={"3.13t": curve})
+
+    assert _lines(joined) == [1, 1, 1]  # ideal, and one from mark to mark for each build
+    assert sorted(_lines(curved)) == [1, 1, 2]
+
+
+def _lines(svg: str) -> list[int]:
+    """How many steps each line of a chart has."""
+    paths = (path.get("d") or "" for path in ElementTree.fromstring(svg).iter(f"{SVG}path"))
+    return [path.count("L") for path in paths if path.startswith("M") and "L" in path and "Z" not in path]
+
+
+def test_drift_has_a_mark_for_each_block_and_few_where_there_are_many() -> None:
+    few, many = (
+        charts.drift(
+            [Moment(started=3.0 * n, speed=0.1 * (n % 7), ratio=0.01) for n in range(blocks)], "3.13", description=""
+        )
+        for blocks in (20, 5000)
+    )
+
+    assert {"time of 3.13, over its median", "ratio, over its effect", "minutes since the run began"} <= {*_texts(few)}
+    assert few.count("#0072B2") == 20
+    assert many.count("#0072B2") == 140
+
+
+def test_drift_of_a_single_build_has_no_ratios() -> None:
+    course = [Moment(started=3.0 * n, speed=0.1, ratio=math.nan) for n in range(4)]
+
+    assert "ratio, over its effect" not in _texts(charts.drift(course, "3.13", description=""))

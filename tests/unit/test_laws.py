@@ -223,10 +223,19 @@ def test_without_one_worker_there_is_no_law() -> None:
 
 
 def test_the_curve_is_the_laws_from_one_worker_to_the_most() -> None:
-    found = only(measured(0.04, 0.002)).usl
-    assert isinstance(found, Fit)
+    found = only(measured(0.04, 0.002))
+    assert isinstance(found.usl, Fit)
     workers, gains = zip(*laws.curve(found), strict=True)
     assert (len(workers), workers[0], workers[-1]) == (33, 1, 16)
-    assert (gains[0], gains[-1]) == pytest.approx((1, found.points[-1].fitted))
-    assert gains == pytest.approx([found.speedup(each).value for each in workers])
-    assert laws.curve(found, 64)[-1][0] == 64
+    assert (gains[0], gains[-1]) == pytest.approx((1, found.usl.points[-1].fitted))
+    assert gains == pytest.approx([found.usl.speedup(each).value for each in workers])
+
+
+def test_the_curve_is_amdahls_where_the_other_law_needs_more_counts() -> None:
+    found = only(measured(0.04, counts=(2, 4)))
+    assert isinstance(found.amdahl, Fit)
+    assert laws.curve(found)[-1] == pytest.approx((4, found.amdahl.speedup(4).value))
+
+
+def test_without_a_law_there_is_no_curve() -> None:
+    assert laws.curve(only(measured(0.04, counts=(2,)))) == ()
