@@ -108,6 +108,29 @@ def place(comparison: Comparison) -> str:
     return f"{comparison.case.workload}, {sharing(comparison.case)}"
 
 
+def left_out(drawn: int, every: int, what: str, which: str) -> str:
+    """What a chart does not show; empty where it shows all."""
+    return f"Drawn are {drawn} of {count(every, what)}, {which}; the table has all." if drawn < every else ""
+
+
+def heat_sentence(comparisons: Sequence[Comparison], build: str) -> str:
+    """What to see on the heat map: with how many workers a build is faster, and what more of them turn round."""
+    counts = sorted({c.case.threads for c in comparisons})
+    told = [f"{_won(c for c in comparisons if c.case.threads == n)} with {count(n, 'worker')}" for n in counts]
+    fewest, most = (
+        {c.case.workload: c.verdict for c in comparisons if c.case.threads == n} for n in (counts[0], counts[-1])
+    )
+    turned = sum(verdict is Verdict.SLOWER and most.get(name) is Verdict.FASTER for name, verdict in fewest.items())
+    be = "is" if turned == 1 else "are"
+    turn = f" {count(turned, 'workload')} {be} slower with {counts[0]} and faster with {counts[-1]}."
+    return f"{build} is faster in {'; in '.join(told)}.{turn if turned else ''}"
+
+
+def _won(comparisons: Iterable[Comparison]) -> str:
+    verdicts = [c.verdict for c in comparisons]
+    return f"{verdicts.count(Verdict.FASTER)} and slower in {verdicts.count(Verdict.SLOWER)} of {len(verdicts)}"
+
+
 def finding(suite: Suite) -> str:
     """A judgement in one or two words."""
     match suite.judgement.verdict:

@@ -185,7 +185,7 @@ def test_without_javascript_everything_is_there(chromium: Browser, path: Path) -
     page = open_page(chromium, path, javascript=False)
 
     assert "runs single-threaded code" in page.inner_text("h1")
-    assert page.locator("figure svg[role=img]").count() == 1 + 5 + 5 + 1
+    assert page.locator("figure svg[role=img]").count() == 1 + 5 + 5 + 1 + 1
     page.get_by_text("Times to completion as a table").click()
     assert page.get_by_role("region", name="Times to completion").is_visible()
     page.get_by_text("Every invalid measurement").click()
@@ -198,12 +198,23 @@ def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser,
     assert page.get_by_role("img", name="Speedup against threads, time to completion").count() == 5
     assert page.get_by_role("img", name="Capacity against threads").count() == 5
     assert page.get_by_role("img", name="What else took CPU time").count() == 1
+    assert page.get_by_role("img", name="Drift over the run’s time").count() == 1
     assert page.get_by_role("img", name="Effects with their intervals").count() == 1
     undecided = re.compile(r"On 4 threads instead of 1: .*undecided for 3\.13t on this host now")
     expect(page.locator("#speedup-1-desc")).to_have_text(undecided)
     expect(page.locator("#capacity-1-desc")).to_have_text(
         re.compile(r"On 4 threads instead of 1: .* as much on 3\.13t")
     )
+
+
+def test_the_heat_map_has_colours_of_its_own_in_both_modes(chromium: Browser, path: Path) -> None:
+    cell = "document.querySelector('.heat td[class*=\"er-\"]')"
+    light, dark = (
+        _open(chromium, path, dark=dark).evaluate(f"getComputedStyle({cell}).backgroundColor") for dark in (False, True)
+    )
+
+    assert light != dark
+    assert "rgba(0, 0, 0, 0)" not in (light, dark)
 
 
 def test_everything_that_scrolls_sideways_can_be_reached_with_the_keyboard(chromium: Browser, path: Path) -> None:

@@ -167,6 +167,8 @@ def test_whatever_a_run_contains_is_text() -> None:
     assert "img" not in found.tags
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
     assert found.text.count(HOSTILE) >= 8
+    for section in ("advice", "threads", "samples", "builds", "cases", "again"):
+        assert " ".join(HOSTILE.split()) in found.section(section)
     assert "49" not in found.text.replace(HOSTILE, "").split("Make the same run again")[1]
 
 
@@ -254,6 +256,63 @@ def test_a_page_says_what_is_short_of_its_target_and_at_which_level_it_computes(
     assert "target" not in fixed
 
 
+def test_the_sections_stand_in_the_order_in_which_they_convince() -> None:
+    run = made_up.run(measures=EVERYTHING)
+
+    found = _render(run)
+
+    sections = re.findall(r'<section id="(\w+)"', found.html)
+    order = ["advice", "effects", "threads", "memory", "samples", "noise", "outcomes", "builds", "machine", "cases"]
+    assert sections == [*order, "method", "again"]
+
+
+def test_the_page_says_what_to_do_with_every_workload() -> None:
+    found = _render(made_up.run(measures=EVERYTHING)).section("advice")
+
+    assert "Each build at its fastest: take 3.13t for 4 of 6 workloads, where it is 1.55× to 1.56× faster" in found
+    assert found.count("▼ take 3.13t 1.5") == 4
+    assert found.count("= either") == 2
+    assert "2 threads against 1 thread" in found
+
+
+def test_the_heat_map_has_the_ratio_of_every_case_and_no_colour_for_what_is_no_difference() -> None:
+    run = made_up.run()
+    findings = analyse(run, made_up.journal(run))
+
+    found = _Page(page.render(findings))
+    threads = found.section("threads")
+
+    assert (
+        "3.13t is faster in 0 and slower in 4 of 6 with 1 worker; in 4 and slower in 0 of 4 with 2 workers. "
+        "4 workloads are slower with 1 and faster with 2."
+    ) in threads
+    for comparison in findings.comparisons:
+        assert comparison.judgement is not None
+        assert f"{comparison.judgement.effect.ratio:.2f}" in threads
+    heat = [value for tag, name, value in found.attributes if tag == "td" and name == "class" and "-" in value]
+    assert (heat.count("figure slower-1"), heat.count("figure faster-2")) == (4, 4)
+    assert "Workloads × workers" not in _render(made_up.run(threads=(1,))).text
+
+
+def test_of_many_cases_those_that_matter_most_are_drawn_and_the_tables_have_all() -> None:
+    workloads = [made_up.workload(f"pure_python/number_{number:02}", threaded=True) for number in range(60)]
+    run = made_up.run(workloads=workloads, blocks=6, values=4)
+
+    def truth(one: Case, facts: BuildFacts) -> float:
+        gains = one.workload.endswith(("07", "42")) and facts.free_threaded
+        return 0.02 / (one.threads if gains else 1)
+
+    found = _render(run, made_up.journal(run, truth))
+
+    threads = found.section("threads")
+    assert "Drawn are 24 of 60 workloads, those in which builds gain most differently; the table has all." in threads
+    assert "Drawn are 100 of 120 cases, the surest differences; the table has all." in found.section("effects")
+    assert found.html.count('aria-labelledby="speedup-') == 24
+    for name in ("07", "42"):
+        assert f"<h4>pure_python/number_{name}" in found.html
+    assert all(workload.name in found.section("cases") for workload in workloads)
+
+
 # -- threads, memory and noise -----------------------------------------------------------------------------------------
 
 
@@ -286,6 +345,7 @@ def test_scaling_laws_are_told_where_enough_numbers_of_threads_were_measured() -
     assert "Scaling laws: what would more threads bring?" in threads
     assert "Amdahl’s law on 3.13t, 2 to 8 threads: as if 5" in threads
     assert re.search(r"Amdahl’s law on 3.13, 2 to 8 threads: as if (99|100)\.", threads)
+    assert "line: the scaling law that was fitted" in threads
     assert "Scaling laws" not in _render(made_up.run(workloads=THREADED[:1])).text
 
 
@@ -449,5 +509,5 @@ def test_whatever_a_run_of_everything_contains_is_text() -> None:
     assert "script" not in found.tags
     assert "img" not in found.tags
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
-    for section in ("threads", "memory", "noise", "outcomes"):
+    for section in ("threads", "memory", "samples", "noise", "outcomes"):
         assert " ".join(HOSTILE.split()) in found.section(section)
