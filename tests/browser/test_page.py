@@ -210,7 +210,8 @@ def test_whoever_cannot_see_the_charts_is_told_what_they_show(chromium: Browser,
 def test_the_heat_map_has_colours_of_its_own_in_both_modes(chromium: Browser, path: Path) -> None:
     cell = "document.querySelector('.heat td[class*=\"er-\"]')"
     light, dark = (
-        _open(chromium, path, dark=dark).evaluate(f"getComputedStyle({cell}).backgroundColor") for dark in (False, True)
+        open_page(chromium, path, dark=dark).evaluate(f"getComputedStyle({cell}).backgroundColor")
+        for dark in (False, True)
     )
 
     assert light != dark
