@@ -1,9 +1,15 @@
-"""Makes the cp*.txt from requirements.in: exact versions, and the hashes of exactly the wheels that fit an ABI.
+"""Makes every lock file of the images: cp*.txt, and those of the benchmarks of pyperformance that need packages.
 
     python images/requirements/lock.py
 
-Needs uv and packaging beside the interpreter that executes it.  Fails where a package has no wheel for an ABI, unless
-that is said below.
+The cp*.txt, made from requirements.in, have exact versions and the hashes of exactly the wheels that fit an ABI: every
+image of that ABI carries these packages.  Fails where one has no wheel for an ABI, unless that is said below.
+
+Those in pyperformance/, each made from the .in file beside it, serve all interpreters, and an interpreter that cannot
+have what they pin does without that benchmark.  Versions that no .in file names stay as they are in a lock that is
+there; remove it to get the newest.
+
+Needs uv and packaging beside the interpreter that executes it.
 """
 
 import re
@@ -18,6 +24,11 @@ from packaging.markers import Marker
 from packaging.utils import parse_wheel_filename
 
 HERE = Path(__file__).parent
+SUITE = HERE / "pyperformance"
+UV = (
+    Path(sys.executable).with_name("uv"),
+    *("pip", "compile", "--quiet", "--universal", "--no-header", "--python-version", "3.13"),
+)
 ABIS = ("cp313", "cp313t", "cp314", "cp314t", "cp315", "cp315t")
 NO_WHEEL = {
     "cp313t": dict.fromkeys(("lxml", "selectolax"), "has no wheel for the free-threaded 3.13"),
@@ -38,9 +49,8 @@ def resolve() -> list[dict]:
     """Packages of the lock that uv makes for every platform, with their wheels."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "pylock.toml"
-        uv = [Path(sys.executable).with_name("uv"), "pip", "compile", "--quiet", "--universal", "--no-header"]
-        options = ["--python-version", "3.13", "--format", "pylock.toml", "--output-file", target]
-        subprocess.run([*uv, *options, HERE / "requirements.in"], check=True, stdout=subprocess.DEVNULL)
+        options = ["--format", "pylock.toml", "--output-file", target]
+        subprocess.run([*UV, *options, HERE / "requirements.in"], check=True, stdout=subprocess.DEVNULL)
         return tomllib.loads(target.read_text())["packages"]
 
 
@@ -63,8 +73,18 @@ def lock(abi: str, packages: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def lock_benchmark(source: Path) -> Path:
+    """The lock that uv makes of an .in file, with the hashes of everything that there is of each package."""
+    target = source.with_suffix(".txt")
+    options = ["--no-annotate", "--generate-hashes", "--output-file", target]
+    subprocess.run([*UV, *options, source], check=True, stdout=subprocess.DEVNULL)
+    return target
+
+
 if __name__ == "__main__":
     found = resolve()
     for abi in ABIS:
         (HERE / f"{abi}.txt").write_text(lock(abi, found))
         print(f"{abi}.txt")
+    for source in sorted(SUITE.glob("*.in")):
+        print(lock_benchmark(source).relative_to(HERE), flush=True)
