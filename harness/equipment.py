@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ RECIPE = f"{LABEL}.recipe"
 """On images: the content hash of what they are made of."""
 
 _FOLDER = PurePosixPath("/opt/requirements")
+_NO_WHEEL = re.compile(r"No matching distribution found for (?P<package>\S+)")
 _PACKAGES = (
     "import json, sys; from importlib.metadata import distributions;"
     "json.dump({one.metadata['Name']: one.version for one in distributions(path=sys.argv[1:])}, sys.stdout)"
@@ -157,6 +159,9 @@ def _packages(printed: str) -> dict[str, str]:
 
 
 def _complaint(lines: Iterable[str]) -> str:
-    """Why pip did not install, in its own words."""
+    """Why pip did not install, in its own words but for those that hide the reason."""
     said = [line.partition("ERROR: ")[2].strip() for line in lines if "ERROR: " in line]
-    return f"what its script requires cannot be installed: {said[-1] if said else 'pip did not say why'}"
+    reason = said[-1] if said else "pip did not say why"
+    if match := _NO_WHEEL.match(reason):
+        reason = f"no wheel of {match['package']} for this build was found, and nothing is compiled"
+    return f"what its script requires cannot be installed: {reason}"

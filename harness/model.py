@@ -213,7 +213,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     arguments: tuple[str, ...] = ()
     """What the script is told beside pyperf's options and ours."""
     requirements: str = ""
-    """sha256 of the lock file beside the script; empty where it needs nothing but what the images carry."""
+    """sha256 of the lock file of the script; empty where it needs nothing but what the images carry."""
 
     @property
     def category(self) -> str:

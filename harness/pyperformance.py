@@ -1,7 +1,8 @@
 """pyperformance, the benchmark suite of CPython's developers, as a set of workloads: its scripts as they are.
 
 They come with the distribution that is locked with Gilometer.  Its MANIFEST lists benchmarks; each has a folder with a
-script, or shares one with another benchmark and is told apart by arguments.
+script, or shares one with another benchmark and is told apart by arguments.  What a folder asks for in its
+requirements.txt is locked by us, in images/requirements/pyperformance.
 """
 
 from __future__ import annotations

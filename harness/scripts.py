@@ -27,6 +27,9 @@ _WORKLOADS = Path(__file__).resolve().parent.parent / "workloads"
 LIBRARY = (_WORKLOADS / "gilometer.py", _WORKLOADS / "_parallel.py")
 """What any script may import inside a worker."""
 
+_LOCKS = _WORKLOADS.parent / "images" / "requirements"
+"""Here lie the lock files of suites, which bring none: CATEGORY/FOLDER.txt for the script in a suite's FOLDER."""
+
 _SHARED = (Strategy.THREADS, Strategy.POOL, Strategy.PROCESSES, Strategy.INTERPRETERS)
 """What can share the job of a script that leaves this to `gilometer`, where it does not say."""
 
@@ -115,11 +118,10 @@ class Script:
 
     @cached_property
     def requirements(self) -> Requirements:
-        """What NAME.requirements.txt or else requirements.txt beside it pins; a suite has what the images carry."""
-        for name in () if self.label else (f"{self.file.stem}.requirements.txt", "requirements.txt"):
-            if (file := self.file.with_name(name)).is_file():
-                return read(file)
-        return NONE
+        """What NAME.requirements.txt or else requirements.txt beside it pins, or for a suite our lock file."""
+        ours = _LOCKS / self.category / f"{self.file.parent.name}.txt"
+        beside = (self.file.with_name(name) for name in (f"{self.file.stem}.requirements.txt", "requirements.txt"))
+        return next((read(file) for file in ((ours,) if self.label else beside) if file.is_file()), NONE)
 
     def copy(self, workloads: Path) -> None:
         """Put its files where its workload's path says, below `workloads`."""

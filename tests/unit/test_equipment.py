@@ -93,6 +93,15 @@ def test_what_cannot_be_installed_is_refused_with_pips_reason_and_leaves_nothing
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.usefixtures("pip_alone")
+def test_a_package_without_a_wheel_is_refused_in_plain_words(tmp_path: Path) -> None:
+    equipped = equip(tmp_path, Requirements((f"toy_thing==1.0 --hash=sha256:{'0' * 64}",)))
+    (environment,) = equipped.environments.values()
+    assert environment.refusal.endswith(
+        ": no wheel of toy_thing==1.0 for this build was found, and nothing is compiled"
+    )
+
+
 def test_the_recipe_of_a_layer_is_its_image_and_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Requirements(("a==1",)), Requirements(("a==2",))
     recipe = equipment._recipe("sha256:1", one)
