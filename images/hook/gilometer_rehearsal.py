@@ -5,6 +5,7 @@
 OUTPUT gets their names, a JSON list.  What the script raises, this raises.
 """
 
+import builtins
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ def _execute(script: str, arguments: list[str]) -> None:
     sys.path[0] = os.path.dirname(script)  # noqa: PTH120 - no import for it
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     module.__file__ = script
+    module.__builtins__ = builtins  # in a script it is the module, where exec would put its dictionary
     with open(script, "rb") as file:
         code = compile(file.read(), script, "exec")
     exec(code, vars(module))

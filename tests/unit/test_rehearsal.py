@@ -66,6 +66,18 @@ def test_a_script_with_one_benchmark_keeps_its_name_and_nothing_is_timed(tmp_pat
     assert found.troubles == ()
 
 
+def test_a_script_may_replace_what_is_built_in_as_one_of_pyperformance_does(tmp_path: Path) -> None:
+    found = rehearsal(
+        tmp_path,
+        """\
+        import pyperf
+        __builtins__.open = open
+        pyperf.Runner().bench_func("whatever", int)
+        """,
+    )
+    assert found.troubles == ()
+
+
 def test_each_benchmark_of_a_script_is_a_workload(tmp_path: Path) -> None:
     found = rehearsal(
         tmp_path,
