@@ -240,6 +240,11 @@ class Case(Struct, frozen=True, kw_only=True):
         """How many whole jobs are done together."""
         return self.threads if self.split is Split.WHOLE else 1
 
+    @property
+    def by_threads(self) -> bool:
+        """Whether plain threads share it, or nothing does."""
+        return self.strategy in (None, Strategy.SERIAL, Strategy.THREADS)
+
 
 # -- the plan ----------------------------------------------------------------------------------------------------------
 

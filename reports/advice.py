@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import stats
-from harness.model import Case, Run, Strategy
+from harness.model import Case, Run
 from harness.stats import Judgement, Verdict
 from reports.findings import MARGIN, Advice, Comparison, Findings, Parity, Speedup, Suite, level
 from reports.parity import CONTAINER
@@ -142,7 +142,7 @@ def _candidate(cost: Comparison, gains: Sequence[Speedup], controls: Sequence[Sp
     crossings = [
         _Duel(cost.build, one, _fastest(other for other in theirs if _needs_no_more(other.case, one.case)))
         for one in sorted(ours, key=lambda option: option.case.threads)
-        if _is_plain(one.case) and not any(_may_beat(control, one.case) for control in controls)
+        if one.case.by_threads and not any(_may_beat(control, one.case) for control in controls)
     ]
     final = _Duel(cost.build, _fastest(ours), _fastest(theirs)) if ours else None
     return _Candidate(
@@ -169,13 +169,8 @@ def _fastest(options: Iterable[_Option]) -> _Option:
     return min((option for option in options if option.helps), key=lambda option: option.log)
 
 
-def _is_plain(case: Case) -> bool:
-    """Whether it is shared by threads, or by nothing."""
-    return case.strategy in (None, Strategy.SERIAL, Strategy.THREADS)
-
-
 def _needs_no_more(theirs: Case, ours: Case) -> bool:
-    return _is_plain(theirs) and theirs.threads <= ours.threads
+    return theirs.by_threads and theirs.threads <= ours.threads
 
 
 def _may_beat(control: Speedup, ours: Case) -> bool:
@@ -185,7 +180,7 @@ def _may_beat(control: Speedup, ours: Case) -> bool:
 
 def _on_most(gains: Iterable[Speedup]) -> Speedup | None:
     """What the most threads bring."""
-    plain = [gain for gain in gains if _is_plain(gain.case)]
+    plain = [gain for gain in gains if gain.case.by_threads]
     return max(plain, key=lambda gain: gain.case.threads, default=None)
 
 

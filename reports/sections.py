@@ -33,7 +33,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 def plain(case: Case) -> bool:
     """Whether it is shared by threads with a share of the job each, or by nothing."""
-    return case.strategy in (None, Strategy.SERIAL, Strategy.THREADS) and case.split is Split.SHARE
+    return case.by_threads and case.split is Split.SHARE
 
 
 def _families(members: Iterable[tuple[Key, T]]) -> dict[Key, list[T]]:
