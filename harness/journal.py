@@ -6,6 +6,7 @@ A line of outcomes.jsonl is one of `JournalLine`.  Lines are only ever appended.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 from harness.model import Group, Struct
@@ -214,3 +215,9 @@ class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
 
 
 JournalLine = BlockRecord | Calibration | Depth | Settled | Ended
+
+
+def last_valid(records: Iterable[BlockRecord]) -> tuple[BlockRecord, ...]:
+    """What is estimated from: of each block the last record that broke no rule, in the order of the plan."""
+    valid = {record.index: record for record in records if not record.invalid}
+    return tuple(valid[index] for index in sorted(valid))

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import harness
-from harness import floors, host, request, scripts, specs, store, table
+from harness import floors, host, request, scripts, specs, store
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
-from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample
+from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample, last_valid
 from harness.model import SCHEMA, Block, BuildFacts, HostFacts, NoiseFloor, Plan, Run
 from harness.plan import Request, estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
@@ -268,7 +268,7 @@ def write_pyperf(folder: Path, run: Run, journal: Sequence[JournalLine]) -> list
     """A suite per build, of the samples that count, below `folder`; a build without any has no file."""
     from harness import samples
 
-    records = table.last_valid(line for line in journal if isinstance(line, BlockRecord))
+    records = last_valid(line for line in journal if isinstance(line, BlockRecord))
     written = []
     for name in run.plan.builds:
         outcomes = (outcome for record in records for outcome in record.outcomes)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import HostError
-from harness.journal import BlockRecord, JournalLine, Sample
+from harness.journal import BlockRecord, JournalLine, Sample, last_valid
 from harness.model import Case, Run, cpu_list
 
 Cell = str | int | float | None
@@ -34,12 +34,6 @@ def rows(run: Run, journal: Iterable[JournalLine]) -> Iterator[tuple[Cell, ...]]
                 after = (sample.loops, evidence.gil_enabled, evidence.max_rss, evidence.memory_peak)
                 for number, seconds in enumerate(sample.values):
                     yield (*before, *block, number, seconds, *after)
-
-
-def last_valid(records: Iterable[BlockRecord]) -> tuple[BlockRecord, ...]:
-    """What is estimated from: of each block the last record that broke no rule, in the order of the plan."""
-    valid = {record.index: record for record in records if not record.invalid}
-    return tuple(valid[index] for index in sorted(valid))
 
 
 def write_csv(path: Path, run: Run, journal: Iterable[JournalLine]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from harness.gauge import Best
-from harness.journal import BlockRecord, Calibration, Depth, Ended, Failure, JournalLine, Sample, Settled
+from harness.journal import BlockRecord, Calibration, Depth, Ended, Failure, JournalLine, Sample, Settled, last_valid
 from harness.model import Block, Case, Group, Run
 from harness.ratios import Seat
 
@@ -44,8 +44,6 @@ class Records:
 def sort(journal: Iterable[JournalLine]) -> Records:
     """The journal of a run, whatever the order of its lines."""
     every: list[BlockRecord] = []
-    blocks: dict[int, BlockRecord] = {}
-    repeated: set[int] = set()
     calibrations: dict[str, Calibration] = {}
     failures: list[tuple[int | None, Failure]] = []
     endings: list[Ended] = []
@@ -55,10 +53,6 @@ def sort(journal: Iterable[JournalLine]) -> Records:
         match line:
             case BlockRecord():
                 every.append(line)
-                if not line.invalid:
-                    if line.index in blocks:
-                        repeated.add(line.index)
-                    blocks[line.index] = line
             case Calibration():
                 calibrations[line.case] = line
                 if line.failure:
@@ -69,10 +63,12 @@ def sort(journal: Iterable[JournalLine]) -> Records:
                 settled[line.cases] = line
             case Ended():
                 endings.append(line)
+    blocks = {record.index: record for record in last_valid(every)}
+    valid = Counter(record.index for record in every if not record.invalid)
     samples: defaultdict[Seat, dict[int, Sample]] = defaultdict(dict)
     best = Best()
-    for index in sorted(blocks):
-        for outcome in blocks[index].outcomes:
+    for index, record in blocks.items():
+        for outcome in record.outcomes:
             match outcome:
                 case Sample():
                     best.note(outcome)
@@ -80,10 +76,10 @@ def sort(journal: Iterable[JournalLine]) -> Records:
                 case Failure():
                     failures.append((index, outcome))
     return Records(
-        blocks=dict(sorted(blocks.items())),
+        blocks=blocks,
         every=tuple(sorted(every, key=lambda record: record.started)),
         invalid=frozenset(record.index for record in every) - blocks.keys(),
-        repeated=tuple(sorted(repeated)),
+        repeated=tuple(index for index in blocks if valid[index] > 1),
         uncalibrated=frozenset(case for case, calibration in calibrations.items() if calibration.failure),
         endings=tuple(endings),
         samples=dict(samples),
