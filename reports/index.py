@@ -17,7 +17,6 @@ import msgspec
 from markupsafe import Markup
 
 import harness
-from harness.errors import HostError
 from harness.model import Measure
 from harness.steps import FEWEST, RATE, SIDE
 from reports import marks, page, words
@@ -40,12 +39,7 @@ def write(results: Path, history: History, pages: Collection[str]) -> Path:
     Args:
         pages: names of runs that have a page of their own.
     """
-    path = results / page.PAGE
-    try:
-        path.write_text(render(history, pages), encoding="utf-8")
-    except OSError as error:
-        raise HostError(f"cannot write {path}: {error.strerror}") from error
-    return path
+    return page.save(results, render(history, pages))
 
 
 def render(history: History, pages: Collection[str]) -> str:

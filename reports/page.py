@@ -38,9 +38,14 @@ SIGNS = {Verdict.FASTER: "▼", Verdict.SLOWER: "▲", Verdict.SAME: "=", Verdic
 
 def write(run_dir: Path, findings: Findings) -> Path:
     """Write the page of the run in `run_dir`, and return its path.  HostError where it cannot be written."""
-    path = run_dir / PAGE
+    return save(run_dir, render(findings))
+
+
+def save(folder: Path, html: str) -> Path:
+    """Write a folder's page, and return its path.  HostError where it cannot be written."""
+    path = folder / PAGE
     try:
-        path.write_text(render(findings), encoding="utf-8")
+        path.write_text(html, encoding="utf-8")
     except OSError as error:
         raise HostError(f"cannot write {path}: {error.strerror}") from error
     return path
