@@ -36,6 +36,7 @@ from harness.progress import Progress
 from harness.request import BenchOptions
 from harness.screen import Screen
 from harness.stats import Effect, block_effect
+from harness.stopping import Stopping
 from harness.workbench import Workbench, workbench
 
 R = TypeVar("R")
@@ -43,6 +44,9 @@ R = TypeVar("R")
 WORKLOADS = runs.WORKLOADS
 
 _POLL_SECONDS = 0.01
+
+_NEVER = 1e-9
+"""Half-width at which nothing stops."""
 
 _INHERITED = "--inherit-environ=MKL_NUM_THREADS,OMP_NUM_THREADS,OPENBLAS_NUM_THREADS"
 
@@ -173,17 +177,23 @@ class Laboratory:
         *,
         loops: int | None = None,
         schedule: Callable[[Sequence[str], int], Sequence[str]] = back_and_forth,
+        deepens: bool = False,
     ) -> Generator[Measured, None, None]:
         """The blocks of `plan`, each measured when it is asked for; to be closed, since containers stay in between.
 
         `loops` are calibrated where they are not given, and `schedule` is what `Execution` takes.  The seconds of the
-        first block hold the opening of containers.
+        first block hold the opening of containers.  Where it `deepens`, workers measure as many values from the first
+        look on as the variances and costs until then suggest, as those of a bench do.
         Blocks that do not count are among the others.
         """
         known = {} if loops is None else {case.id: loops for case in plan.cases}
-        execution = Execution(plan, self.builds, self.engine, self.bench, loops=known, done=(), schedule=schedule)
+        stopping = Stopping(msgspec.structs.replace(plan, target=_NEVER if deepens else None, budget_seconds=None))
+        execution = Execution(
+            plan, self.builds, self.engine, self.bench, loops=known, done=(), steering=stopping, schedule=schedule
+        )
         with closing(cast("Generator[JournalLine, None, None]", iter(execution))) as lines:
             for line in lines:
+                stopping.feed(line)
                 match line:
                     case Calibration(failure=Failure() as failure):
                         raise MeasurementError(f"{failure.case} cannot be calibrated: {failure.message}")

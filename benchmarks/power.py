@@ -15,7 +15,8 @@ pyperf
     somebody who knows this standard deviation beforehand, to whom a single pair may tell enough.
 
 Effects after the first are measured in lockstep only; for pyperf they follow from the same pairs, whose standard
-deviation does not depend on them.  Not counted are opening containers, and the one calibration of ours.
+deviation does not depend on them.  Not counted are opening containers, and of ours the one calibration and the blocks
+until the first look, after which a bench knows how many values a worker should measure.
 
     .venv/bin/python -m benchmarks.power [--pairs 15] [--blocks 80] [--effect 0.03,0.01] [--out FILE.json]
         [--chart FILE.svg] [--read FILE.json]
@@ -68,6 +69,7 @@ from harness import host, specs
 from harness.engine import Place
 from harness.errors import RequestError
 from harness.model import BuildFacts, HostFacts, Plan, Profile, Struct
+from harness.planning import LOOKS
 from harness.screen import clock
 
 WORKLOAD = "pure_python/cpu_bound"
@@ -181,8 +183,9 @@ class Measurement:
         return self.lab.plan((BASE, name), WORKLOAD, blocks=blocks, seed=self.seed, profile=self.profile)
 
     def _blocks(self, name: str, number: int) -> tuple[Measured, ...]:
-        with closing(self.lab.blocks(self._plan(name, blocks=2 * number + 10))) as blocks:
-            counting(blocks, 1)  # opens containers
+        plan = self._plan(name, blocks=2 * number + LOOKS[0] + 10)
+        with closing(self.lab.blocks(plan, deepens=True)) as blocks:
+            counting(blocks, LOOKS[0])
             return counting(blocks, number)
 
     def _round(self, plan: Plan, places: Sequence[Place]) -> Round:
