@@ -91,8 +91,9 @@ def main() -> None:
 
 
 def every_turn(plan: Plan) -> Plan:
-    """The plan with no turn of its blocks set aside: here turns are told apart."""
-    return msgspec.structs.replace(plan, blocks=tuple(msgspec.structs.replace(one, settling=0) for one in plan.blocks))
+    """The plan with no turn of its blocks set aside, since here turns are told apart, and no gauge in any."""
+    blocks = (msgspec.structs.replace(one, settling=0, gauged=False) for one in plan.blocks)
+    return msgspec.structs.replace(plan, blocks=tuple(blocks))
 
 
 # -- what the journal shows of turns -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ on the same CPU, lie within `TOLERANCE` of one another.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator
 
 from harness.journal import Sample
@@ -49,3 +50,17 @@ class Best:
             complete = len(gauge.before) == len(gauge.after) == len(best)
             readings = (gauge.before, gauge.after) if complete else ()
             yield [seconds / least for reading in readings for seconds, least in zip(reading, best, strict=True)]
+
+
+def steadied(sample: Sample) -> tuple[float, ...]:
+    """Each value in gauge loops: what slows a CPU slows the loop as well.  Empty where a turn was not gauged.
+
+    A loop takes what its interpreter needs for it, so only samples of one and the same build can be compared.
+    """
+    gauges = sample.gauges[len(sample.warmups) :]
+    if len(gauges) < len(sample.values) or not all(gauge.before and gauge.after for gauge in gauges):
+        return ()
+    return tuple(
+        value / statistics.fmean((*gauge.before, *gauge.after))
+        for value, gauge in zip(sample.values, gauges, strict=False)
+    )

@@ -283,7 +283,7 @@ class Block(Struct, frozen=True, kw_only=True):
     settling: int = 0
     """Turns before each value, by the same worker, that are not values: caches are another worker's at first."""
     gauged: bool = False
-    """Whether the speed of every CPU is gauged before and after each turn: where thread counts are compared."""
+    """Whether the speed of every CPU that a worker may use is gauged before and after each turn."""
 
     @property
     def group(self) -> Group:

@@ -153,7 +153,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     values=_values(request, effort, group, costs),
                     measure=first.measure,
                     settling=costs.settling(first),
-                    gauged=first.measure is Measure.TIME and len(group) > 1 and not request.stress,
+                    gauged=first.measure is Measure.TIME and not request.stress,
                 )
             )
     return Plan(

@@ -192,7 +192,7 @@ def run(
                 order_seed=index,
                 home=cpus[index % len(cpus)],
                 values=2 if group[0].measure is Measure.MEMORY else values,
-                gauged=gauged and group[0].measure is Measure.TIME and len(group) > 1,
+                gauged=gauged and group[0].measure is Measure.TIME,
             )
             for index, group in enumerate(order)
         ),

@@ -222,10 +222,10 @@ def test_values_before_the_first_look_balance_costs() -> None:
     assert (short.settling, long.settling) == (1, 0), "caches are filled in milliseconds"
 
 
-def test_where_thread_counts_are_compared_turns_are_gauged() -> None:
+def test_where_time_is_measured_turns_are_gauged() -> None:
     plan = make_plan(request(ABLE, SINGLE, cpus=2), ())
-    gauged = {block.cases for block in plan.blocks if block.gauged}
-    assert gauged == {("pure/loop threads=1 cpus=0-1", "pure/loop threads=2 cpus=0-1")}
+    assert {block.gauged for block in plan.blocks if block.measure is Measure.TIME} == {True}
+    assert {block.gauged for block in plan.blocks if block.measure is not Measure.TIME} == {False}
 
 
 def test_memory_is_measured_where_there_is_time_or_where_it_was_asked_for() -> None:
