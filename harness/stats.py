@@ -41,6 +41,8 @@ class Effect:
     """Two-sided, against a ratio of 1; below 1 - confidence exactly where the interval excludes 1."""
     logs: tuple[float, ...] = ()
     """The blocks' log ratios; empty where the effect was not estimated from one series of blocks."""
+    sides: tuple[tuple[float, ...], ...] = ()
+    """Of two series that were not measured together the logs of each, baseline first; empty of all other effects."""
 
     @property
     def log(self) -> float:
@@ -161,24 +163,24 @@ def effect(d: Series, confidence: float = 0.95) -> Effect:
     )
 
 
-def unpaired(a: Sequence[Series], b: Sequence[Series], confidence: float = 0.95) -> Effect:
+def unpaired(a: Series, b: Series, confidence: float = 0.95) -> Effect:
     """Effect between two series of processes that were not measured together, such as two runs of different days.
 
-    A process counts once, with the log of its median: its values are not independent.  Between the two sets of
-    processes the shift is the median of all differences with the interval of the Wilcoxon-Mann-Whitney rank-sum test,
-    as exact for equal shapes as the signed-rank interval is for pairs.  Resampling processes and then values (Kalibera
-    & Jones 2013) covers 93 % to 99 % in simulation (benchmarks/simulate.py), depending on where the variance lies.  No
-    interval knows what else changed between two days.
+    A process counts once, with one log, such as that of its median: its values are not independent.  Between the two
+    sets of processes the shift is the median of all differences with the interval of the Wilcoxon-Mann-Whitney rank-sum
+    test, as exact for equal shapes as the signed-rank interval is for pairs.  Resampling processes and then values
+    (Kalibera & Jones 2013) covers 93 % to 99 % in simulation (benchmarks/simulate.py), depending on where the variance
+    lies.  No interval knows what else changed between two days.
 
     Args:
-        a, b: per process its values, seconds.
+        a, b: one log per process.
 
     Raises:
-        ValueError: a side without processes, or a process without values.
+        ValueError: a side without processes.
     """
-    if not (len(a) and len(b) and all(map(len, a)) and all(map(len, b))):
-        raise ValueError("an unpaired comparison needs processes on both sides, and every process values")
-    left, right = (np.array([math.log(float(np.median(values))) for values in side]) for side in (a, b))
+    left, right = np.asarray(a, float), np.asarray(b, float)
+    if not (left.size and right.size):
+        raise ValueError("an unpaired comparison needs processes on both sides")
     fewest = min(left.size, right.size)
     found = rank_sum(left, right)
     low, high = found.interval(1 - confidence)
@@ -189,6 +191,7 @@ def unpaired(a: Sequence[Series], b: Sequence[Series], confidence: float = 0.95)
         n=fewest,
         sd=found.error * math.sqrt(fewest),
         p=found.p(),
+        sides=(tuple(left.tolist()), tuple(right.tolist())),
     )
 
 
@@ -286,6 +289,8 @@ def _interval_at(found: Effect, alpha: float, estimated: float) -> tuple[float, 
         return math.nan, math.nan
     if found.logs:
         return signed_rank(np.asarray(found.logs)).interval(alpha)
+    if found.sides:
+        return rank_sum(*map(np.asarray, found.sides)).interval(alpha)
     stretch = float(stats.t.isf(alpha / 2, found.n - 1) / stats.t.isf(estimated / 2, found.n - 1))
     centre = found.log
     return centre + stretch * (math.log(found.low) - centre), centre + stretch * (math.log(found.high) - centre)

@@ -273,14 +273,28 @@ def test_a_suite_with_a_case_of_one_block_has_no_interval_and_one_without_blocks
 # -- runs of different days --------------------------------------------------------------------------------------------
 
 
-def test_unpaired_processes_count_once_whatever_their_values() -> None:
+def test_unpaired_processes_are_as_many_as_the_smaller_side_has() -> None:
     rng = np.random.default_rng(31)
-    a, b = np.exp(rng.normal(0, 0.02, 12)), np.exp(rng.normal(0.05, 0.02, 9))
-    once = unpaired([[value] for value in a], [[value] for value in b])
-    often = unpaired([[value] * 50 for value in a], [[value] * 50 for value in b])
-    assert once == often
-    assert once.n == 9
-    assert once.low < math.exp(0.05) < once.high
+    found = unpaired(rng.normal(0, 0.02, 12), rng.normal(0.05, 0.02, 9))
+    assert found.n == 9
+    assert found.low < math.exp(0.05) < found.high
+
+
+def test_intervals_of_unpaired_processes_are_corrected_by_their_ranks() -> None:
+    rng = np.random.default_rng(5)
+    effects = [unpaired(rng.normal(0, 0.02, 12), rng.normal(0, 0.02, 15)) for _ in range(40)]
+    effects.append(unpaired(rng.normal(0, 0.02, 12), rng.normal(0.2, 0.02, 15)))
+
+    judged = judge(effects, margin=0.05)
+
+    found = [one.low > 1 or one.high < 1 for one in judged]
+    assert found[-1]
+    assert judged[-1].verdict is Verdict.SLOWER
+    assert all(one.low <= one.effect.low and one.effect.high <= one.high for one in judged)
+    # What Benjamini and Hochberg find and what the corrected intervals exclude are the same cases.
+    p = sorted(one.p for one in effects)
+    called = max((rank for rank, value in enumerate(p, start=1) if value <= 0.05 * rank / len(p)), default=0)
+    assert sum(found) == called
 
 
 def test_unpaired_intervals_cover_in_95_percent_of_runs() -> None:
@@ -288,16 +302,15 @@ def test_unpaired_intervals_cover_in_95_percent_of_runs() -> None:
     runs, covered = 500, 0
     for _ in range(runs):
         a, b = (np.exp(rng.normal(0, 0.03, (n, 1)) + rng.normal(0, 0.03, (n, 5))) for n in (10, 14))
-        found = unpaired(a.tolist(), (1.02 * b).tolist())
+        found = unpaired(*(np.log(np.median(side, axis=1)) for side in (a, 1.02 * b)))
         covered += found.low <= 1.02 <= found.high
     assert binomial(covered, runs, 0.95) > 0.01
 
 
-def test_unpaired_needs_processes_with_values() -> None:
-    assert math.isnan(unpaired([[1.0, 2.0]], [[1.0], [2.0]]).low)
-    for a, b in (([], [[1.0]]), ([[1.0]], [[]])):
-        with pytest.raises(ValueError, match="processes on both sides"):
-            unpaired(a, b)
+def test_unpaired_needs_processes_on_both_sides() -> None:
+    assert math.isnan(unpaired([0.1], [0.1, 0.2]).low)
+    with pytest.raises(ValueError, match="processes on both sides"):
+        unpaired([], [0.1])
 
 
 # -- capacity ----------------------------------------------------------------------------------------------------------
