@@ -395,7 +395,8 @@ def _svg(vega: Vega, data: dict[str, list[dict[str, Any]]], *, key: str, title: 
     svg = vl_convert.vega_to_svg(vega | {"data": filled}, allowed_base_urls=[])
     opening, _, drawn = svg.partition(">")
     width, height = re.findall(r'(?<=\s)(?:width|height)="([\d.]+)"', opening)
-    drawn = re.sub(r' font-family="[^"]*"', "", drawn)
+    # The whole drawing is one image with a name: its parts are none.
+    drawn = re.sub(r' (?:font-family|role|aria-roledescription)="[^"]*"', "", drawn)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">{escape(title)}</title>'

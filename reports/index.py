@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -44,16 +42,13 @@ def write(results: Path, history: History, pages: Collection[str]) -> Path:
 
 def render(history: History, pages: Collection[str]) -> str:
     """The page as HTML, readable without its script.  The same history gives the same bytes."""
-    environment = page.environment()
-    script = environment.get_template("filter.js").render()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("index.html").render(
+    return page.shaped(
+        "index.html",
+        "filter.js",
         gilometer=harness.__version__,
         history=history,
         headline=headline(history),
         pages=pages,
-        script=Markup(script),
-        script_digest=digest,
         machines=sorted({str(run.machine) for run in history.runs}),
         pairs=sorted({pair for run in history.runs for pair in _pairs(run)}),
         pairs_of=_pairs,

@@ -13,7 +13,7 @@ from reports import digest, index
 from reports.digest import Broken
 from reports.trends import history
 from tests import made_up
-from tests.browser.test_page import HOSTILE, LOWEST_CONTRAST, chromium, open_page, scheme
+from tests.browser.test_page import HOSTILE, LOWEST_CONTRAST, chromium, open_page, scheme, violations
 
 __all__ = ["chromium", "scheme"]
 
@@ -46,6 +46,10 @@ def test_it_asks_the_network_for_nothing_and_says_nothing_on_the_console(chromiu
 
     assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
     assert complaints == []
+
+
+def test_axe_finds_no_violation(chromium: Browser, path: Path, scheme: str) -> None:
+    assert violations(open_page(chromium, path, dark=scheme == "dark")) == []
 
 
 def test_filters_show_what_was_asked_for(chromium: Browser, path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 
 from harness.journal import Depth, Reason
@@ -114,6 +115,37 @@ def open_page(browser: Browser, path: Path, *, width: int = 1280, dark: bool = F
     page = context.new_page()
     page.goto(path.as_uri())
     return page
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core says against a page of which everything is unfolded."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+def test_axe_finds_no_violation(chromium: Browser, path: Path, scheme: str) -> None:
+    assert violations(open_page(chromium, path, dark=scheme == "dark")) == []
+
+
+def test_cases_are_sorted_by_their_figures_and_filtered_by_their_words(chromium: Browser, path: Path) -> None:
+    page = open_page(chromium, path)
+    table = page.locator("#cases table")
+    every = table.locator("tbody tr").count()
+    head = table.locator("th").filter(has_text="ratio")
+    column = head.evaluate("head => head.cellIndex")
+
+    def figures() -> list[float]:
+        texts = table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
+        return [float(text) for text in texts if text != "–"]
+
+    head.get_by_role("button").click()
+    assert figures() == sorted(figures())
+    head.get_by_role("button").click()
+    assert figures() == sorted(figures(), reverse=True)
+    assert table.locator("tbody tr").count() == every
+    page.locator("#cases").get_by_label("Only rows with").fill("hybrid")
+    expect(table.locator("tbody tr:visible")).to_have_count(6)
 
 
 def test_it_asks_the_network_for_nothing_and_says_nothing_on_the_console(chromium: Browser, path: Path) -> None:

@@ -163,7 +163,7 @@ def test_whatever_a_run_contains_is_text() -> None:
 
     found = _render(run, made_up.journal(run, failures=[failure]))
 
-    assert "script" not in found.tags
+    assert found.tags.count("script") == 1, "our own, which sorts tables"
     assert "img" not in found.tags
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
     assert found.text.count(HOSTILE) >= 8
@@ -175,7 +175,7 @@ def test_whatever_a_run_contains_is_text() -> None:
 def test_the_page_stands_alone() -> None:
     found = _render(made_up.run())
 
-    assert "script" not in found.tags
+    assert found.tags.count("script") == 1, "our own, which sorts tables"
     links = [value for _, name, value in found.attributes if name in ("href", "src", "action", "data", "poster")]
     assert [link for link in links if not link.startswith("#")] == ["data:,"]
 
@@ -506,7 +506,7 @@ def test_whatever_a_run_of_everything_contains_is_text() -> None:
 
     found = _render(run, (*journal, depth))
 
-    assert "script" not in found.tags
+    assert found.tags.count("script") == 1, "our own, which sorts tables"
     assert "img" not in found.tags
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
     for section in ("threads", "memory", "samples", "noise", "outcomes"):
