@@ -311,6 +311,33 @@ def report(_: Context, run: str, json: bool = False) -> None:
 
 
 @verb(
+    positional=["run_a", "run_b"],
+    help={
+        "run_a": "a run directory: what was before",
+        "run_b": "the run that is compared with it",
+        "fail_on_regression": "exit status 5 where a case is known to have regressed, by more than that, such as 5%",
+        "format": "text, html, markdown (for a pull request), json or csv",
+        "out": "a file to write to, instead of stdout",
+    },
+)
+def compare(
+    _: Context,
+    run_a: str,
+    run_b: str,
+    fail_on_regression: str | None = None,
+    format: str = "text",  # noqa: A002 - the option's name
+    out: str | None = None,
+) -> None:
+    """Two runs side by side: what differs between them, what improved, and what regressed.
+
+    Example: inv compare results/BEFORE results/AFTER --fail-on-regression 5%
+    """
+    from harness import comparing
+
+    comparing.compare(run_a, run_b, gate=fail_on_regression, form=format, out=out)
+
+
+@verb(
     help={
         "folder": "where the runs are; results/ without it",
         "json": "print runs and trends as JSON on stdout",

@@ -27,6 +27,8 @@ class Series:
     """Each block's values, in the order of its turns."""
     medians: tuple[float, ...]
     """Median of each block's values."""
+    steadied: tuple[float, ...]
+    """The same of values in gauge loops (harness/gauge.py); empty where a block was not gauged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Peak:
     build: str
     process: float
     """Resident set of the process."""
+    processes: tuple[int, ...]
+    """The same of every block."""
     container: float | None
     """Cgroup of its container, with all processes and what they cached; None where it cannot be read."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from harness.gauge import steadied
 from harness.journal import BlockRecord, Failure, Sample
 from harness.model import CAPACITY_WINDOW, Block, Measure, Run
 from harness.validity import cpu_seconds
@@ -44,7 +45,13 @@ def series(run: Run, records: Records) -> Iterator[Series]:
                 blocks=tuple(index for index, sample in samples.items() if sample.values),
                 samples=tuple(sample.values for sample in samples.values() if sample.values),
                 medians=tuple(statistics.median(sample.values) for sample in samples.values() if sample.values),
+                steadied=_steadied([sample for sample in samples.values() if sample.values]),
             )
+
+
+def _steadied(samples: Sequence[Sample]) -> tuple[float, ...]:
+    found = [steadied(sample) for sample in samples]
+    return tuple(map(statistics.median, found)) if all(found) else ()
 
 
 def peaks(run: Run, records: Records) -> Iterator[Peak]:
@@ -57,6 +64,7 @@ def peaks(run: Run, records: Records) -> Iterator[Peak]:
                 case=case,
                 build=build,
                 process=float(np.median([one.max_rss for one in evidence])),
+                processes=tuple(one.max_rss for one in evidence),
                 container=float(np.median(containers)) if containers else None,
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.model import BuildFacts, Isolation, Workload
 from reports.findings import Difference, Parity
@@ -115,3 +115,37 @@ def packages(facts: BuildFacts) -> dict[str, str]:
 def _canonical(name: str) -> str:
     """A package's normalised name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# -- side by side ------------------------------------------------------------------------------------------------------
+
+
+def side_by_side(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
+    """Every fact by its name, with its value for each of the builds; empty where it has none."""
+    return [
+        ("release", [b.release for b in builds]),
+        ("free-threaded", ["yes" if b.free_threaded else "no" for b in builds]),
+        ("GIL in a fresh process", ["on" if b.gil_enabled else "off" for b in builds]),
+        ("version", [b.version for b in builds]),
+        ("compiler", [b.compiler for b in builds]),
+        ("configure", [b.configure for b in builds]),
+        ("optimisation", [b.optimize for b in builds]),
+        ("libpython", [b.link for b in builds]),
+        ("libc", [b.libc for b in builds]),
+        ("machine", [b.machine for b in builds]),
+        ("kind of source", [str(b.build.source) for b in builds]),
+        ("origin", [b.origin for b in builds]),
+        ("base image", [b.base for b in builds]),
+        ("image", [b.image for b in builds]),
+        ("recipe", [b.recipe for b in builds]),
+        ("executable", [b.executable for b in builds]),
+        ("isolation", [str(b.isolation) for b in builds]),
+        *_by_name("package", [packages(b) for b in builds]),
+        *_by_name("the host’s", [b.ingredients for b in builds]),
+    ]
+
+
+def _by_name(prefix: str, tables: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """One line for every name that any of the builds has."""
+    for name in sorted({name for table in tables for name in table}):
+        yield f"{prefix} {name}", [table.get(name, "") for table in tables]

@@ -19,7 +19,7 @@ Plain = dict[str, Any]
 def comparison(one: Comparison) -> Plain:
     """A build against the baseline in one case."""
     return {
-        **_case(one.case),
+        **case(one.case),
         "build": one.build,
         **judged(one),
         "half_width": known(one.judgement.effect.half_width) if one.judgement else None,
@@ -61,7 +61,7 @@ def completion(one: Speedup) -> Plain:
     """Time to completion on more threads; what is undecided has no speedup, only what was measured."""
     answer = _effect(one.answer, "speedup")
     return {
-        **_case(one.case),
+        **case(one.case),
         "build": one.build,
         "from_threads": one.base.threads,
         **answer,
@@ -76,7 +76,7 @@ def completion(one: Speedup) -> Plain:
 def capacity(one: Speedup) -> Plain:
     """Work that gets done on more threads."""
     return {
-        **_case(one.case),
+        **case(one.case),
         "build": one.build,
         "from_threads": one.base.threads,
         **_effect(one.effect, "capacity"),
@@ -106,7 +106,7 @@ def choice(one: Choice) -> Plain:
 def advice(one: Advice) -> Plain:
     """What to do with a workload; every ratio is the build's time over the baseline's."""
     return {
-        **_case(one.case),
+        **case(one.case),
         "build": one.build,
         "verdict": one.verdict.value if one.verdict else None,
         "best": one.best.id if one.best else None,
@@ -122,7 +122,7 @@ def advice(one: Advice) -> Plain:
 
 def laws(one: Laws) -> Plain:
     """What was fitted to one build's speedups on one workload."""
-    return {**_case(one.case), "build": one.build, "amdahl": _fit(one.amdahl), "usl": _fit(one.usl)}
+    return {**case(one.case), "build": one.build, "amdahl": _fit(one.amdahl), "usl": _fit(one.usl)}
 
 
 def _fit(fit: Fit | Unfitted) -> Plain | None:
@@ -142,7 +142,7 @@ def _estimate(one: Estimate) -> Plain:
 
 def peak(one: Peak) -> Plain:
     """The most memory that was held, bytes."""
-    return {**_case(one.case), "build": one.build, "process_bytes": one.process, "container_bytes": one.container}
+    return {**case(one.case), "build": one.build, "process_bytes": one.process, "container_bytes": one.container}
 
 
 def false_alarms(one: FalseAlarms) -> Plain:
@@ -258,15 +258,16 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _case(case: Case) -> Plain:
+def case(one: Case) -> Plain:
+    """What belongs to a case names it with these."""
     return {
-        "case": case.id,
-        "workload": case.workload,
-        "strategy": case.strategy.value if case.strategy else None,
-        "threads": case.threads,
-        "placement": case.placement.value,
-        "split": case.split.value,
-        "cpus": cpu_list(case.cpus),
+        "case": one.id,
+        "workload": one.workload,
+        "strategy": one.strategy.value if one.strategy else None,
+        "threads": one.threads,
+        "placement": one.placement.value,
+        "split": one.split.value,
+        "cpus": cpu_list(one.cpus),
     }
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
-from harness.model import BuildFacts, Case, Split, Strategy
+from harness.model import Case, Split, Strategy
 from harness.stats import Effect, Verdict
 from reports import accounts, advice, charts, drift, laws, marks, parity, prose
 from reports.evidence import Peak, Series
@@ -420,36 +420,6 @@ def facts(findings: Findings) -> Iterator[Fact]:
     by_name = {one.build.name: one for one in findings.run.builds}
     builds = [by_name[name] for name in findings.run.plan.builds if name in by_name]
     confounding = {difference.what for pair in findings.parity for difference in pair.differences}
-    for name, values in _lines(builds):
+    for name, values in parity.side_by_side(builds):
         shown = tuple(value or "none" for value in values)
         yield Fact(name, shown, len(set(shown)) > 1, name in confounding)
-
-
-def _lines(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
-    return [
-        ("release", [b.release for b in builds]),
-        ("free-threaded", ["yes" if b.free_threaded else "no" for b in builds]),
-        ("GIL in a fresh process", ["on" if b.gil_enabled else "off" for b in builds]),
-        ("version", [b.version for b in builds]),
-        ("compiler", [b.compiler for b in builds]),
-        ("configure", [b.configure for b in builds]),
-        ("optimisation", [b.optimize for b in builds]),
-        ("libpython", [b.link for b in builds]),
-        ("libc", [b.libc for b in builds]),
-        ("machine", [b.machine for b in builds]),
-        ("kind of source", [str(b.build.source) for b in builds]),
-        ("origin", [b.origin for b in builds]),
-        ("base image", [b.base for b in builds]),
-        ("image", [b.image for b in builds]),
-        ("recipe", [b.recipe for b in builds]),
-        ("executable", [b.executable for b in builds]),
-        ("isolation", [str(b.isolation) for b in builds]),
-        *_by_name("package", [parity.packages(b) for b in builds]),
-        *_by_name("the host’s", [b.ingredients for b in builds]),
-    ]
-
-
-def _by_name(prefix: str, tables: Sequence[Mapping[str, str]]) -> Iterator[tuple[str, list[str]]]:
-    """One line for every name that any of the builds has."""
-    for name in sorted({name for table in tables for name in table}):
-        yield f"{prefix} {name}", [table.get(name, "") for table in tables]

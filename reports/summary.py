@@ -20,9 +20,9 @@ _WIDTH = 100
 
 def text(findings: Findings) -> str:
     """Reservations, verdict and a table of all cases; no colours, and nothing that a terminal would obey."""
-    paragraphs = [_wrapped(str(statement)) for statement in verdict.verdict(findings)]
+    paragraphs = [wrapped(str(statement)) for statement in verdict.verdict(findings)]
     if reservations := verdict.reservations(findings):
-        paragraphs.insert(0, "\n".join(_wrapped(f"! {reservation}", "  ") for reservation in reservations))
+        paragraphs.insert(0, "\n".join(wrapped(f"! {reservation}", "  ") for reservation in reservations))
     if findings.comparisons:
         title = f"Time relative to {findings.baseline}, below 1 is faster:"
         paragraphs.append(_comparisons(title, findings, findings.comparisons))
@@ -37,7 +37,7 @@ def text(findings: Findings) -> str:
     if findings.memories:
         title = f"Peak memory of a process relative to {findings.baseline}, below 1 is less:"
         paragraphs.append(_comparisons(title, findings, findings.memories))
-    paragraphs += ["\n".join(_wrapped(sentence, "  ") for sentence in group) for group in _sentences(findings) if group]
+    paragraphs += ["\n".join(wrapped(sentence, "  ") for sentence in group) for group in _sentences(findings) if group]
     return printable("\n\n".join(paragraphs))
 
 
@@ -49,7 +49,8 @@ def _sentences(findings: Findings) -> Iterator[Sequence[str]]:
     yield [accounts.outcomes_sentence(findings)]
 
 
-def _wrapped(sentence: str, indent: str = "") -> str:
+def wrapped(sentence: str, indent: str = "") -> str:
+    """A sentence in lines that no terminal breaks; a number stays with its unit."""
     whole = sentence.replace(" %", "\N{NO-BREAK SPACE}%")
     lines = textwrap.fill(whole, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return lines.replace("\N{NO-BREAK SPACE}%", " %")
@@ -61,7 +62,7 @@ def _comparisons(title: str, findings: Findings, comparisons: Sequence[Compariso
     rows = [
         [case_name(c.case, with_cpus=several_sets), *([c.build] if several else []), *_figures(c)] for c in comparisons
     ]
-    return f"{title}\n" + _columns(header, rows)
+    return f"{title}\n" + columns(header, rows)
 
 
 def _figures(comparison: Comparison) -> list[str]:
@@ -87,7 +88,7 @@ def _speedups(title: str, name: str, findings: Findings, speedups: Sequence[Spee
         for s in speedups
         if s.effect or s.turns
     ]
-    return f"{title}\n" + _columns(["case", "build", name, "interval", *(["undisturbed"] if gauged else [])], rows)
+    return f"{title}\n" + columns(["case", "build", name, "interval", *(["undisturbed"] if gauged else [])], rows)
 
 
 def _choices(title: str, findings: Findings) -> str:
@@ -99,7 +100,7 @@ def _choices(title: str, findings: Findings) -> str:
         ]
         for choice in findings.choices
     ]
-    return f"{title}\n" + _columns(["fastest", "build", "the others"], rows)
+    return f"{title}\n" + columns(["fastest", "build", "the others"], rows)
 
 
 def _gain(speedup: Speedup) -> list[str]:
@@ -113,7 +114,8 @@ def _ends(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"{low:.3f} – {high:.3f}"
 
 
-def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows))
     return "\n".join(f"  {line}".rstrip() for line in lines)

@@ -69,16 +69,16 @@ FLOORS = {
         "sources",
         "trees",
     },
-    4: {"archive", "runs", "session", "workshop"},
+    4: {"archive", "comparing", "runs", "session", "workshop"},
 }
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"findings"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
-    4: {"advice", "drift", "effects", "measured", "plain", "strategies", "verdict"},
-    5: {"analysis", "sections", "stress", "summary"},
-    6: {"digest", "page"},
-    7: {"trends"},
+    4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
+    5: {"analysis", "compare_prose", "sections", "stress", "summary"},
+    6: {"compare_text", "digest", "page"},
+    7: {"compare_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
@@ -96,6 +96,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("lockstep", "engine"),
     ("noise", "tuning"),
     ("archive", "runs"),
+    ("comparing", "runs"),
     ("runs", "session"),
     ("workshop", "session"),
     ("chroot_engine", "docker_engine"),
@@ -183,7 +184,7 @@ def test_a_room_imports_from_lower_floors_only(name: str, path: Path) -> None:
         other_wing, _, rest = imported.partition(".")
         other = rest.partition(".")[0]
         if other_wing == "reports":
-            assert wing == "reports" or room in ("archive", "runs"), f"{name} imports {imported}"
+            assert wing == "reports" or room in ("archive", "comparing", "runs"), f"{name} imports {imported}"
             assert wing != "reports" or _floor(other, REPORTS) < _floor(room, REPORTS), f"{name} imports {imported}"
         if other_wing == "harness" and other and other != "__version__":
             if wing == "reports":
