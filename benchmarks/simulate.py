@@ -248,7 +248,8 @@ def separate_runs(runs: int, rng: np.random.Generator) -> Iterator[Sequence[str]
         counted, widths = np.zeros(2), []
         for _ in range(runs):
             a, b = world.run(rng, 10)[0], world.run(rng, 15)[1]
-            ours = stats.unpaired(*(np.log(np.median(side, axis=1)) for side in (a, b)))
+            before, after = (np.log(np.median(side, axis=1)) for side in (a, b))
+            ours = stats.unpaired(before, after)
             low, high = np.quantile(resampled_mean(b, rng) / resampled_mean(a, rng), (0.025, 0.975))
             counted += ours.low <= 1 <= ours.high, low <= 1 <= high
             widths.append((ours.half_width, math.sqrt(high / low) - 1))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import msgspec
 import pytest
 
@@ -145,7 +146,7 @@ def test_capacity_is_what_threads_get_done_over_what_one_does() -> None:
     assert {(one.case.threads, one.yardstick) for one in found.changes} == {(2, Yardstick.ONE_THREAD)}
     assert {one.build for one in found.of(Verdict.SLOWER)} == {"3.13t"}, "with the GIL nothing is gained, or lost"
     for one in found.of(Verdict.SLOWER):
-        assert (one.a, one.b) == (pytest.approx(1.9, rel=0.02), pytest.approx(1.4, rel=0.02))
+        assert [one.a, one.b] == pytest.approx([1.9, 1.4], rel=0.02)
         assert one.judgement.low < 1.9 / 1.4 < one.judgement.high
     assert found.absent == ()
 
@@ -370,6 +371,18 @@ def test_the_terminal_has_the_differences_first() -> None:
 
     assert text.index("Gilometer, revision") < text.index("Run B has regressed") < text.index("verdict")
     assert f"{found.changes[0].judgement.effect.ratio:.3f}" in text
+
+
+@pytest.mark.parametrize(
+    "found", [two(slowed(by=2.5), measures=tuple(Measure), blocks=12), two(blocks=1, gauged=False)], ids=["many", "few"]
+)
+def test_json_is_as_its_schema_says(found: Contrast) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/compare.schema.json").read_text())
+
+    jsonschema.validate(compare_text.data(found, 0.05), schema)
+    jsonschema.validate(compare_text.data(found), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(compare_text.data(found) | {"surplus": 1}, schema)
 
 
 def test_json_and_csv_say_the_same() -> None:
