@@ -56,11 +56,8 @@ WARMUPS = 1
 """Turns of a worker before its first value: code is specialised, and memory allocated."""
 
 TURN_SECONDS = 0.02
-"""Of one-thread cases, at least.  Short, so that both values of a pair meet the same speed of their CPU, and yet long
-against what a turn costs (docs/method.md).  Cases with more threads take `THREADED_TURN` times as long."""
-
-THREADED_TURN = 3.0
-"""A hand-over to threads and the kernel's placement of them must be small against a turn (docs/method.md)."""
+"""Of a turn, at least.  Short, so that both values of a pair meet the same speed of their CPUs, and no CPU changes it in
+between; and yet long against what a turn costs (docs/method.md)."""
 
 SETTLING = 1
 """Turns before each value to fill the caches again, which are another worker's at first (docs/method.md)."""
@@ -199,10 +196,8 @@ def turn_seconds(plan: Plan, case: Case) -> float:
     return _least(case, plan.turn_seconds)
 
 
-def _least(case: Case, one_thread: float) -> float:
-    if case.measure is Measure.CAPACITY:
-        return CAPACITY_WINDOW
-    return one_thread * (THREADED_TURN if case.threads > 1 else 1.0)
+def _least(case: Case, shortest: float) -> float:
+    return CAPACITY_WINDOW if case.measure is Measure.CAPACITY else shortest
 
 
 @dataclass(frozen=True, slots=True)
