@@ -40,6 +40,10 @@ _BENCH_HELP = {
     "json": "print the findings as JSON on stdout",
 }
 
+_RELEASES_OPTIONS = (
+    "cores", "threads", "workloads", "profile", "engine", "optimize", "measures", "seed", "blocks", "budget", "no_wait",
+    "json",
+)  # fmt: skip
 _AA_OPTIONS = (
     "cores", "threads", "workloads", "profile", "engine", "measures", "seed", "blocks", "budget", "no_wait", "json",
 )  # fmt: skip
@@ -283,6 +287,55 @@ def overhead(
         wait=not no_wait,
     )
     return runs.overhead(options, as_json=json)
+
+
+@verb(
+    help={
+        "builds": "interpreters of several releases, such as 3.13,3.14,3.14t (see images/builds.toml); "
+        "without it, 3.13 and 3.14 with and without the GIL",
+        "base": "the one that all others are compared with; without it, the first",
+        **{name: _BENCH_HELP[name] for name in _RELEASES_OPTIONS},
+    }
+)
+def releases(
+    _: Context,
+    builds: str | None = None,
+    base: str | None = None,
+    cores: str | None = None,
+    threads: str | None = None,
+    workloads: str | None = None,
+    profile: str = "quick",
+    engine: str = "docker",
+    optimize: str | None = None,
+    measures: str = "time",
+    seed: str | None = None,
+    blocks: str | None = None,
+    budget: str | None = None,
+    no_wait: bool = False,
+    json: bool = False,
+) -> int:
+    """Releases side by side: each against a base, its predecessor, and its twin with the GIL, on one page.
+
+    Example: inv releases --builds 3.13,3.13t,3.14,3.14t --base 3.13 --workloads pure_python
+    """
+    from harness import runs
+    from harness.request import BenchOptions
+
+    options = BenchOptions(
+        cores=cores,
+        threads=threads,
+        builds=builds,
+        workloads=workloads,
+        profile=profile,
+        engine=engine,
+        optimize=optimize,
+        measures=measures,
+        seed=seed,
+        blocks=blocks,
+        budget=budget,
+        wait=not no_wait,
+    )
+    return runs.releases(options, base=base, as_json=json)
 
 
 @verb(positional=["name"], help={"name": "of the workload, as a Python module has it, such as sort_lines"})

@@ -56,8 +56,8 @@ WARMUPS = 1
 """Turns of a worker before its first value: code is specialised, and memory allocated."""
 
 TURN_SECONDS = 0.02
-"""Of a turn, at least.  Short, so that both values of a pair meet the same speed of their CPUs, and no CPU changes it in
-between; and yet long against what a turn costs (docs/method.md)."""
+"""Of a turn, at least.  Short, so that both values of a pair meet the same speed of their CPUs and no CPU changes it
+meanwhile, and yet long against what a turn costs (docs/method.md)."""
 
 SETTLING = 1
 """Turns before each value to fill the caches again, which are another worker's at first (docs/method.md)."""

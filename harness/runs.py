@@ -17,6 +17,7 @@ import msgspec
 
 import harness
 from harness import floors, host, request, scripts, specs, store
+from harness.builds import resolve
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
 from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample, last_valid
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 WORKLOADS = ROOT / "workloads"
 RESULTS = ROOT / "results"
+
+RELEASES = "3.13,3.13t,3.14,3.14t"
+"""Compared where none are named."""
 
 
 # -- verbs -------------------------------------------------------------------------------------------------------------
@@ -153,6 +157,22 @@ def aa(options: BenchOptions, *, as_json: bool = False) -> int:
     return bench(dataclasses.replace(options, builds=f"{name},{name}"), as_json=as_json)
 
 
+def releases(options: BenchOptions, *, base: str | None = None, as_json: bool = False) -> int:
+    """A bench of builds of several releases, the base first; its report has a page that follows them through releases.
+
+    RequestError where the builds are of one release series, or the base is none of them.
+    """
+    names = specs.split("--builds", options.builds or RELEASES)
+    if base is not None:
+        first = specs.choose("--base", base, names)
+        names = [first, *(name for name in names if name != first)]
+    if options.engine == "docker" and len({build.series for build in resolve(names)}) == 1:
+        raise RequestError(
+            f"--builds: {', '.join(names)} are of one release series", hint="Name builds of several, such as 3.13,3.14."
+        )
+    return bench(dataclasses.replace(options, builds=",".join(names)), as_json=as_json)
+
+
 def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
     """Execute what a run has not recorded yet.  RequestError where its workloads or images are no longer the same."""
     screen = Screen()
@@ -232,7 +252,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
 
 def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings | None:
     """The page, and its verdict on the terminal; a hunt for races measures nothing, and has no page."""
-    from reports import page, stress, summary
+    from reports import page, release_page, release_prose, releases, stress, summary
     from reports.analysis import analyse
 
     if run.plan.stress:
@@ -240,10 +260,14 @@ def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_js
         return None
     findings = analyse(run, journal)
     path = page.write(directory, findings)
+    through = releases.compare(run, journal) if releases.spans(run) else None
+    beside = release_page.write(directory, through) if through else None
     if as_json:
         print(json.dumps(summary.data(findings), indent=1, allow_nan=False))
-    else:
-        print(f"\n{summary.text(findings)}\n\nReport: {show(path)}")
+        return findings
+    print(f"\n{summary.text(findings)}\n\nReport: {show(path)}")
+    if through and beside:
+        print(f"\n{release_prose.text(through)}\n\nReleases: {show(beside)}")
     return findings
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import cycle, islice, pairwise
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from xml.sax.saxutils import escape
 
 import altair as alt
@@ -256,6 +256,43 @@ def _speedup(builds: tuple[str, ...], counts: tuple[int, ...], top: float, measu
         .encode(x=x, y=y, text="text:N"),
     )
     return _compiled(chart.properties(width=180, height=165))
+
+
+class Point(NamedTuple):
+    """A release in a chart of releases."""
+
+    kind: str
+    release: str
+    ratio: float
+    low: float
+    high: float
+
+
+def releases(points: Sequence[Point], kinds: Sequence[str], base: str, *, key: str, description: str) -> str:
+    """Time relative to the base through releases, which are in order, with intervals; a line for each kind of build."""
+    order = list(dict.fromkeys(point.release for point in points))
+    low = min(0.93, *(point.low for point in points)) / 1.02
+    high = max(1.07, *(point.high for point in points)) * 1.02
+    x = alt.X("release:O", sort=order, title=None, axis=alt.Axis(labelAngle=0, grid=False))
+    y = alt.Y(
+        "ratio:Q",
+        scale=alt.Scale(type="log", domain=[low, high], nice=False),
+        axis=alt.Axis(values=_ticks(low, high), format=".2~f"),
+        title=f"time relative to {_clipped(base, 18)}",
+    )
+    colour, shape = _signs(kinds)
+    rows = alt.Chart(alt.NamedData(name="rows")).encode(x=x)
+    chart = alt.layer(
+        alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(stroke=_INK, strokeOpacity=0.6).encode(y="one:Q"),
+        alt.Chart(alt.NamedData(name="lines")).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
+        rows.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        rows.mark_point(size=60, strokeWidth=1.8).encode(y=y, stroke=colour, fill=colour, shape=shape),
+    )
+    vega = _compiled(chart.properties(width=max(180, 90 * len(order)), height=200))
+    found = [point._asdict() | {"build": point.kind} for point in points]
+    lines = list({(row["build"], row["release"]): row for row in found}.values())  # one of each release
+    data = {"rows": found, "lines": lines}
+    return _svg(vega, data, key=key, title="Time through releases", description=description)
 
 
 def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:

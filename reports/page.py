@@ -45,9 +45,9 @@ def write(run_dir: Path, findings: Findings) -> Path:
     return save(run_dir, render(findings))
 
 
-def save(folder: Path, html: str) -> Path:
+def save(folder: Path, html: str, name: str = PAGE) -> Path:
     """Write a folder's page, and return its path.  HostError where it cannot be written."""
-    path = folder / PAGE
+    path = folder / name
     try:
         path.write_text(html, encoding="utf-8")
     except OSError as error:
