@@ -424,6 +424,25 @@ def export(_: Context, run: str, out: str, format: str = "pyperf") -> None:  # n
     archive.export(run, format, out)
 
 
+@verb(
+    name="import",
+    positional=["before", "after"],
+    help={
+        "before": "a file that pyperf or pyperformance wrote",
+        "after": "the one that is compared with it",
+        "out": "the page to write",
+    },
+)
+def import_(_: Context, before: str, after: str, out: str = "imported.html") -> None:
+    """Two files of pyperf side by side, as a page: processes are compared, and all benchmarks judged together.
+
+    Example: inv import 3.14.json 3.14t.json --out comparison.html
+    """
+    from harness import archive
+
+    archive.import_(before, after, out)
+
+
 @verb(help={"only": "unit, integration or browser", "k": "passed to pytest"})
 def test(_: Context, only: str | None = None, k: str | None = None) -> int:
     """Execute the whole test suite, after everything it needs was set up.

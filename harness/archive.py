@@ -39,6 +39,18 @@ def history(folder: str | None = None, *, as_json: bool = False) -> None:
         print(f"\n{index.text(found)}\n\nHistory: {show(path)}")
 
 
+def import_(before: str, after: str, out: str = "imported.html") -> None:
+    """Compare two files of pyperf, print what they say of each other, and write a page of it.
+
+    RequestError where one is none, or they have no benchmark in common.
+    """
+    from reports import imported, imported_page
+
+    found = imported.compare(Path(before), Path(after))
+    path = imported_page.write(found, Path(out))
+    print(f"{imported_page.text(found)}\n\nPage: {show(path.resolve())}")
+
+
 def export(name: str, format_: str, out: str) -> None:
     """Write the samples of a run into a folder, made where it is missing, and print what was written.
 

@@ -195,6 +195,39 @@ def unpaired(a: Series, b: Series, confidence: float = 0.95) -> Effect:
     )
 
 
+def unpaired_mean(effects: Sequence[Effect], confidence: float = 0.95) -> Effect:
+    """Geometric mean of unpaired effects, all of equal weight and measured independently of one another.
+
+    A t interval with Welch and Satterthwaite's degrees of freedom, from each effect's own standard error.
+
+    Raises:
+        ValueError: no effects.
+    """
+    if not effects:
+        raise ValueError("a mean needs effects")
+    if len(effects) == 1:
+        return effects[0]
+    centre = math.fsum(one.log for one in effects) / len(effects)
+    fewest = min(one.n for one in effects)
+    if fewest < 2:
+        return Effect(math.exp(centre), math.nan, math.nan, fewest, math.nan, math.nan)
+    variances = [(one.sd / len(effects)) ** 2 / one.n for one in effects]
+    variance = math.fsum(variances)
+    if not variance:
+        return Effect(math.exp(centre), math.exp(centre), math.exp(centre), fewest, 0.0, float(centre == 0))
+    df = variance**2 / math.fsum(v**2 / (one.n - 1) for v, one in zip(variances, effects, strict=True))
+    error = math.sqrt(variance)
+    reach = float(stats.t.isf((1 - confidence) / 2, df)) * error
+    return Effect(
+        ratio=math.exp(centre),
+        low=math.exp(centre - reach),
+        high=math.exp(centre + reach),
+        n=fewest,
+        sd=error * math.sqrt(fewest),
+        p=2 * float(stats.t.sf(abs(centre) / error, df)),
+    )
+
+
 def share_interval(found: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of a share that was seen `found` times in `of` independent trials (Clopper & Pearson 1934).
 

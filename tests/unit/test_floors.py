@@ -76,9 +76,9 @@ REPORTS = {
     2: {"findings"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
-    5: {"analysis", "compare_prose", "releases", "sections", "stress", "summary"},
+    5: {"analysis", "compare_prose", "imported", "releases", "sections", "stress", "summary"},
     6: {"compare_text", "digest", "page", "release_prose"},
-    7: {"compare_page", "release_page", "trends"},
+    7: {"compare_page", "imported_page", "release_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
