@@ -117,9 +117,7 @@ def _processes(benchmark: pyperf.Benchmark) -> list[float]:
     return [statistics.median(run.values) for run in benchmark.get_runs() if run.values]
 
 
-def _unlike(
-    left: Sequence[pyperf.Benchmark], right: Sequence[pyperf.Benchmark]
-) -> Iterator[tuple[str, str, str]]:
+def _unlike(left: Sequence[pyperf.Benchmark], right: Sequence[pyperf.Benchmark]) -> Iterator[tuple[str, str, str]]:
     a, b = _metadata(left), _metadata(right)
     for name in sorted({*a, *b}):
         if a.get(name) != b.get(name) and not name.startswith(_VOLATILE):
