@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 Array = npt.NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class Ranks:
         if math.isnan(self.error):
             return math.nan, math.nan
         if alpha / 2 < cdf[0]:
-            reach = float(stats.t.isf(alpha / 2, self.df)) * self.error
+            reach = t_quantile(alpha / 2, self.df) * self.error
             return min(float(points[0]), self.mean - reach), max(float(points[-1]), self.mean + reach)
         # (points[k], points[-1 - k]) misses with probability 2 cdf[k]; alpha lies between two such levels.
         k = int(np.searchsorted(cdf, alpha / 2, side="right")) - 1
@@ -81,6 +81,12 @@ def rank_sum(a: Array, b: Array) -> Ranks:
         df = (u + v) ** 2 / (u**2 / (a.size - 1) + v**2 / (b.size - 1)) if error else 1.0
     points = np.sort((b[:, None] - a).ravel())
     return Ranks(points, _rank_sum_cdf(a.size, b.size), float(b.mean() - a.mean()), error, df)
+
+
+@lru_cache(maxsize=1024)
+def t_quantile(tail: float, df: float) -> float:
+    """What Student's t exceeds with probability `tail`; scipy.stats checks its arguments for longer than that takes."""
+    return -float(special.stdtrit(df, tail))
 
 
 def hodges_lehmann(rows: Array) -> Array:

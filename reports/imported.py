@@ -6,12 +6,12 @@ and the two sets of processes are compared by `stats.unpaired`.  No interval kno
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyperf
 
 from harness import stats
@@ -83,8 +83,7 @@ def compare(a: Path, b: Path) -> Imported:
     shared = [name for name in left if name in right and _processes(left[name]) and _processes(right[name])]
     if not shared:
         raise RequestError(f"{a} and {b} have no benchmark in common that was measured")
-    logs = [[np.log(_processes(side[name])) for side in (left, right)] for name in shared]
-    effects = [stats.unpaired(*sides) for sides in logs]
+    effects = [stats.unpaired(_logs(left[name]), _logs(right[name])) for name in shared]
     judged = stats.judge(effects, margin=MARGIN, noise_floors=[0.0] * len(effects))
     (mean,) = stats.judge([stats.unpaired_mean(effects)], margin=MARGIN, noise_floors=[0.0])
     changes = [
@@ -110,6 +109,10 @@ def compare(a: Path, b: Path) -> Imported:
 
 def _benchmarks(suite: pyperf.BenchmarkSuite) -> dict[str, pyperf.Benchmark]:
     return {benchmark.get_name(): benchmark for benchmark in suite.get_benchmarks()}
+
+
+def _logs(benchmark: pyperf.Benchmark) -> list[float]:
+    return list(map(math.log, _processes(benchmark)))
 
 
 def _processes(benchmark: pyperf.Benchmark) -> list[float]:

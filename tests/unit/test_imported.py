@@ -82,7 +82,8 @@ def test_the_page_and_the_terminal_say_every_figure_and_nothing_else_is_markup(f
 
 
 def test_the_verb_writes_a_page(files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    archive.import_(*map(str, files), out=str(tmp_path / "page.html"))
+    before, after = map(str, files)
+    archive.import_(before, after, out=str(tmp_path / "page.html"))
 
     assert "nbody" in (tmp_path / "page.html").read_text()
     assert "not measured together" in " ".join(capsys.readouterr().out.split())
