@@ -18,14 +18,14 @@ def headlines(releases: Releases) -> tuple[str, ...]:
 
 
 def _headlines(releases: Releases) -> Iterator[str]:
-    for one in releases.across:
-        if suite := _on_fewest(releases, one):
-            path = f"From CPython {one.against.release} to {one.build.release}"
-            yield f"{path} code on {_where(suite)} {_became(suite)} {kind(one.build)}"
     costs = [(one, suite) for one in releases.against_gil if (suite := _on_fewest(releases, one))]
     if costs:
         told = [f"{_is(suite)} on {one.build.release} ({interval(suite.judgement.effect)})" for one, suite in costs]
-        yield f"Without the GIL, the same code is {listed(told)}"
+        yield f"Without the GIL, code on {_where(costs[0][1])} is {listed(told)}"
+    for one in releases.across:
+        if suite := _on_fewest(releases, one):
+            path = f"from {one.against.release} to {one.build.release}"
+            yield f"{kind(one.build)} it {_became(suite)} {path}"
 
 
 def _on_fewest(releases: Releases, one: Contrast) -> Suite | None:
@@ -53,8 +53,8 @@ def _is(suite: Suite) -> str:
 
 
 def kind(build: BuildFacts) -> str:
-    """Which line a build is of."""
-    return "without the GIL" if build.free_threaded else "with the GIL"
+    """Which line a build is of, at the beginning of a sentence."""
+    return "Free-threaded" if build.free_threaded else "With the GIL"
 
 
 def cell(suite: Suite | None) -> tuple[str, str]:

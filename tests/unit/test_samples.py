@@ -1,0 +1,102 @@
+"""The committed samples are what their raw data say: pages to the byte, sentences and figures to the letter.
+
+After a change of a page: `./inv report docs/samples/NAME` and, for the comparison, the command in docs/samples/README.md.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from harness import comparing, store
+from harness.errors import RegressionError
+from reports import compare, compare_page, compare_text, page, release_page, release_prose, releases, summary, verdict
+from reports.analysis import analyse
+from reports.findings import Findings
+
+SAMPLES = Path(__file__).parents[2] / "docs/samples"
+BEFORE, AFTER = SAMPLES / "compared/before", SAMPLES / "compared/after"
+RUNS = sorted(path.parent for path in SAMPLES.rglob("run.json"))
+PAGES = [run for run in RUNS if (run / page.PAGE).exists()]
+
+
+@cache
+def findings(run: Path) -> Findings:
+    return analyse(*store.load(run))
+
+
+def test_there_are_samples() -> None:
+    assert {run.relative_to(SAMPLES).as_posix() for run in RUNS} >= {"releases", "compared/before", "compared/after"}
+
+
+@pytest.mark.parametrize("run", PAGES, ids=lambda run: run.name)
+def test_a_page_is_what_its_raw_data_say(run: Path) -> None:
+    assert page.render(findings(run)) == (run / page.PAGE).read_text()
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_samples_name_no_place_on_the_machine(run: Path) -> None:
+    for file in run.iterdir():
+        text = file.read_text()
+        for place in ("/tmp/", "/home/", "/root/", "://deb."):
+            assert place not in text, file
+
+
+def test_the_page_of_releases() -> None:
+    run, journal = store.load(SAMPLES / "releases")
+    found = releases.compare(run, journal)
+
+    assert release_page.render(found) == (SAMPLES / "releases" / release_page.PAGE).read_text()
+    assert release_prose.headlines(found) == (
+        "Without the GIL, code on 1 thread (7 workloads) is 28 % slower on 3.13.14 (95 % interval 25 % to 30 %) and "
+        "16.5 % slower on 3.14.6 (95 % interval 14.9 % to 18.1 %)",
+        "With the GIL it stayed the same to within 5 % (95 % interval 1.4 % faster to 1.3 % slower) from 3.13.14 to 3.14.6",
+        "Free-threaded it became 9.8 % faster (95 % interval 8.5 % to 11.2 %) from 3.13.14 to 3.14.6",
+    )
+
+
+def test_the_comparison_of_two_runs() -> None:
+    found = compare.compare(findings(BEFORE), findings(AFTER))
+
+    assert compare_page.render(found) == (SAMPLES / "compared/index.html").read_text()
+    assert f"{compare_text.markdown(found)}\n" == (SAMPLES / "compared/comment.md").read_text()
+    assert compare_text.data(found, 0.05) == json.loads((SAMPLES / "compared/comparison.json").read_text())
+
+
+def test_the_gate_names_the_workload_that_was_slowed_by_10_percent_and_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(RegressionError) as raised:
+        comparing.compare(str(BEFORE), str(AFTER), gate="5%")
+
+    assert raised.value.status == 5
+    assert str(raised.value).splitlines() == [
+        "2 cases regressed by more than 5 %:",
+        "  pure_python/cpu_bound, 1 thread, on 3.14t-source (9.9 % slower, interval 7.7 % to 12.1 %)",
+        "  pure_python/cpu_bound, 1 thread, on 3.14-source (9.6 % slower, interval 2.6 % to 16.7 %)",
+    ]
+    comparing.compare(str(AFTER), str(AFTER), gate="5%")
+    assert "Run B is unchanged against run A" in capsys.readouterr().out
+
+
+def test_the_verdict_of_a_run() -> None:
+    first, *_ = verdict.verdict(findings(BEFORE))
+
+    assert str(first) == (
+        "On 2 CPUs of an AMD EPYC, 3.14t-source (free-threaded CPython 3.14.6) runs single-threaded code 15.2 % slower "
+        "than 3.14-source (CPython 3.14.6 with the GIL): geometric mean of 7 workloads, 95 % interval 14.4 % to 15.9 %."
+    )
+    data = summary.data(findings(BEFORE))
+    figures = {one["workload"]: (round(one["ratio"], 3), one["verdict"]) for one in data["comparisons"]}
+    assert figures == {
+        "mixed/hybrid": (1.927, "slower"),
+        "numeric/matrix": (0.849, "faster"),
+        "numeric/sum_squares": (0.997, "same"),
+        "pure_python/cpu_bound": (1.122, "slower"),
+        "pure_python/process_data": (1.116, "slower"),
+        "pure_python/records": (1.282, "slower"),
+        "scraping/fetch_parse_stdlib": (1.025, "slower"),
+    }
