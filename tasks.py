@@ -410,7 +410,7 @@ def history(_: Context, folder: str | None = None, json: bool = False) -> None:
     positional=["run"],
     help={
         "run": "a run directory",
-        "format": "pyperf, a suite per build, or csv, a row per value",
+        "format": "pyperf, a suite per build, or csv or parquet, a row per value",
         "out": "the folder to write into, made where it is missing",
     },
 )

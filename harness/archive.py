@@ -10,7 +10,7 @@ from harness.errors import HostError, RequestError
 from harness.runs import RESULTS, find_run, show, write_pyperf
 from harness.screen import Screen
 
-FORMATS = ("pyperf", "csv")
+FORMATS = ("pyperf", "csv", "parquet")
 
 
 def history(folder: str | None = None, *, as_json: bool = False) -> None:
@@ -56,11 +56,6 @@ def export(name: str, format_: str, out: str) -> None:
 
     RequestError where there is no such run or format, or nothing was measured.
     """
-    if format_ == "parquet":
-        raise RequestError(
-            "there is no export to Parquet: it needs pyarrow, which nothing else here does",
-            hint="Export csv; where pandas and pyarrow are: pandas.read_csv(...).to_parquet(...)",
-        )
     chosen = specs.choose("--format", format_, FORMATS)
     run, journal = store.load(find_run(name))
     if next(table.rows(run, journal), None) is None:
@@ -75,6 +70,6 @@ def export(name: str, format_: str, out: str) -> None:
         if not written:
             raise RequestError(f"{run.id} has no valid samples, and pyperf could not tell that", hint="Export csv.")
     else:
-        table.write_csv(folder / "samples.csv", run, journal)
-        written = [folder / "samples.csv"]
+        written = [folder / f"samples.{chosen}"]
+        {"csv": table.write_csv, "parquet": table.write_parquet}[chosen](written[0], run, journal)
     print(*map(show, written), sep="\n")

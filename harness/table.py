@@ -47,6 +47,24 @@ def write_csv(path: Path, run: Run, journal: Iterable[JournalLine]) -> None:
         raise HostError(f"cannot write {path}: {error.strerror}") from error
 
 
+def write_parquet(path: Path, run: Run, journal: Iterable[JournalLine]) -> None:
+    """The table as Parquet, with null for what is unknown.  HostError where it cannot be written."""
+    try:
+        import pyarrow  # noqa: F401 - pandas writes Parquet with it
+    except ImportError:
+        raise HostError(
+            "Parquet needs pyarrow, a large library that nothing else here uses",
+            hint="Install it: .venv/bin/pip install pyarrow.  Or export csv.",
+        ) from None
+    import pandas as pd
+
+    frame = pd.DataFrame(rows(run, journal), columns=list(COLUMNS)).convert_dtypes()
+    try:
+        frame.to_parquet(path, engine="pyarrow", index=False)
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {error.strerror}") from error
+
+
 def _case(case: Case) -> tuple[Cell, ...]:
     return (
         case.id, case.workload, case.measure, case.strategy, case.split, case.threads, case.placement,

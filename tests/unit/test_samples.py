@@ -1,6 +1,6 @@
 """The committed samples are what their raw data say: pages to the byte, sentences and figures to the letter.
 
-After a change of a page: `./inv report docs/samples/NAME` and, for the comparison, the command in docs/samples/README.md.
+After a change of a page: `./inv report docs/samples/NAME`, and for the comparison what docs/samples/README.md says.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def test_the_page_of_releases() -> None:
     assert release_prose.headlines(found) == (
         "Without the GIL, code on 1 thread (7 workloads) is 28 % slower on 3.13.14 (95 % interval 25 % to 30 %) and "
         "16.5 % slower on 3.14.6 (95 % interval 14.9 % to 18.1 %)",
-        "With the GIL it stayed the same to within 5 % (95 % interval 1.4 % faster to 1.3 % slower) from 3.13.14 to 3.14.6",
+        "With the GIL it stayed the same to within 5 % (95 % interval 1.4 % faster to 1.3 % slower) "
+        "from 3.13.14 to 3.14.6",
         "Free-threaded it became 9.8 % faster (95 % interval 8.5 % to 11.2 %) from 3.13.14 to 3.14.6",
     )
 
