@@ -3,7 +3,8 @@
 A CPU can be slow for seconds without any count that tells (docs/method.md).  Threads that share a job then wait for the
 one on the slow CPU, and a speedup looks smaller than it is.  Where all CPUs are equally slow, on both sides, it does
 not.  So a pair of turns is undisturbed where all its readings, each relative to the best that the same build ever took
-on the same CPU, lie within `TOLERANCE` of one another.
+on the same CPU, lie within `TOLERANCE` of one another.  And no thread may have waited for a CPU in between: then
+something else was executing on it, which readings at the ends of a turn need not show.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ LEAST_BLOCKS = 6
 
 TOLERANCE = 0.2
 """Relative: processes of one build differ by a few per cent, the two speeds of such a CPU by a factor."""
+
+WAITING = 0.05
+"""Share of a turn for which threads may wait for a CPU: being woken takes some microseconds each time."""
 
 
 class Best:
@@ -41,7 +45,9 @@ class Best:
         if not (one.gauges and other.gauges):
             return list(range(turns))
         pairs = zip(self._slowness(one), self._slowness(other), strict=False)
-        return [turn for turn, (a, b) in enumerate(pairs) if a and b and max(*a, *b) <= (1 + TOLERANCE) * min(*a, *b)]
+        equally = (a and b and max(*a, *b) <= (1 + TOLERANCE) * min(*a, *b) for a, b in pairs)
+        waited = (a or b for a, b in zip(_waited(one), _waited(other), strict=False))
+        return [turn for turn, (alike, late) in enumerate(zip(equally, waited, strict=False)) if alike and not late]
 
     def _slowness(self, sample: Sample) -> Iterator[list[float]]:
         """Of each value's turn all readings relative to the best of their CPU; none where a CPU was not read."""
@@ -50,6 +56,12 @@ class Best:
             complete = len(gauge.before) == len(gauge.after) == len(best)
             readings = (gauge.before, gauge.after) if complete else ()
             yield [seconds / least for reading in readings for seconds, least in zip(reading, best, strict=True)]
+
+
+def _waited(sample: Sample) -> Iterator[bool]:
+    """Of each value's turn, whether threads waited for a CPU."""
+    for value, gauge in zip(sample.values, sample.gauges[len(sample.warmups) :], strict=False):
+        yield gauge.waited > WAITING * sample.loops * value
 
 
 def steadied(sample: Sample) -> tuple[float, ...]:

@@ -49,6 +49,8 @@ class Gauge(Struct, frozen=True, kw_only=True, array_like=True):
 
     before: tuple[float, ...]
     after: tuple[float, ...]
+    waited: float = 0.0
+    """Seconds in between for which threads of the worker were ready and had no CPU, all of them together."""
 
 
 class Sample(Struct, frozen=True, kw_only=True, tag="sample"):

@@ -114,8 +114,8 @@ def _known(said: Mapping[str, Any], name: str, kind: Callable[[Any], T]) -> T | 
 def _gauges(said: Mapping[str, Any]) -> tuple[Gauge, ...]:
     """The readings, written in nanoseconds."""
     return tuple(
-        Gauge(before=tuple(ns / 1e9 for ns in before), after=tuple(ns / 1e9 for ns in after))
-        for before, after in json.loads(str(said.get("gauges", "[]")))
+        Gauge(before=tuple(ns / 1e9 for ns in before), after=tuple(ns / 1e9 for ns in after), waited=waited / 1e9)
+        for before, after, waited in json.loads(str(said.get("gauges", "[]")))
     )
 
 

@@ -10,7 +10,7 @@ What is said, one byte each, over the Unix socket that GILOMETER_SOCKET names, a
     !   harness: go on
 
 Where GILOMETER_GAUGE is 1, a turn begins and ends with a gauge: how long a short loop takes on each CPU that this
-process may use.  It tells how fast the CPUs were.
+process may use.  It tells how fast the CPUs were.  In between it is counted for how long threads waited for a CPU.
 
 This module executes inside the measured process and imports as little as it can.
 """
@@ -28,7 +28,7 @@ from pyperf._hooks import HookBase
 _harness: socket.socket | None = None
 _began: dict[str, float] = {}
 _faults = 0
-_gauges: list[list[list[int]]] = []
+_gauges: list[tuple[list[int], list[int], int]] = []
 
 # Where a container finds its own cgroup: version 2, and version 1.
 _CPU_STAT = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat")
@@ -61,6 +61,8 @@ class Lockstep(HookBase):
     def __init__(self) -> None:
         self._harness = _connect()
         self._gauged = self._harness is not None and os.environ["GILOMETER_GAUGE"] == "1"
+        self._before: list[int] = []
+        self._waited = 0
 
     def _wait(self, request: bytes) -> None:
         if self._harness is None:
@@ -72,11 +74,13 @@ class Lockstep(HookBase):
     def __enter__(self) -> None:
         self._wait(b"?")
         if self._gauged:
-            _gauges.append([_gauge()])
+            self._before = _gauge()
+            self._waited = _waited() or 0
 
     def __exit__(self, *exception: object) -> None:
         if self._gauged:
-            _gauges[-1].append(_gauge())
+            waited = (_waited() or 0) - self._waited
+            _gauges.append((self._before, _gauge(), max(0, waited)))  # a thread that has ended takes its count along
 
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
@@ -109,9 +113,9 @@ def _counts() -> dict[str, float]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     seconds = process_time() + _descendants_seconds()
     counts: dict[str, float] = {"cpu_seconds": seconds, "involuntary_switches": usage.ru_nivcsw}
-    waited = _waited_seconds()
+    waited = _waited()
     if waited is not None:
-        counts["waited_seconds"] = waited
+        counts["waited_seconds"] = waited / 1e9
     throttled = _throttled_periods()
     if throttled is not None:
         counts["throttled_periods"] = throttled
@@ -138,8 +142,8 @@ def _descendants_seconds() -> float:
     return sum(ticks[pid] for pid in found) / os.sysconf("SC_CLK_TCK")
 
 
-def _waited_seconds() -> float | None:
-    """Time that the threads of this process were ready to execute and had no CPU."""
+def _waited() -> int | None:
+    """Nanoseconds that the threads of this process were ready to execute and had no CPU."""
     nanoseconds = 0
     try:
         for task in os.listdir("/proc/self/task"):  # noqa: PTH208 - no import for it
@@ -147,7 +151,7 @@ def _waited_seconds() -> float | None:
                 nanoseconds += int(line.read().split()[1])
     except (OSError, IndexError):
         return None
-    return nanoseconds / 1e9
+    return nanoseconds
 
 
 def _throttled_periods() -> int | None:

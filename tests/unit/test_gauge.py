@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness import ratios
-from harness.gauge import TOLERANCE, Best
+from harness.gauge import TOLERANCE, WAITING, Best
 from harness.journal import Gauge, Sample
 from harness.stats import block_estimate, effect
 from tests import made_up
@@ -44,6 +44,23 @@ def test_a_pair_of_turns_is_undisturbed_where_all_cpus_are_equally_slow() -> Non
     best.note(two)
     kept = {name for number, name in enumerate(pairs) if number in best.undisturbed(one, two)}
     assert kept == {"all at their best", "nearly", "all slow"}
+
+
+def test_a_turn_in_which_threads_waited_for_a_cpu_is_disturbed_on_either_side() -> None:
+    quiet, quiet2 = ((0.001,), (0.001,)), ((0.001, 0.001), (0.001, 0.001))
+    one, two = sample(1, [2.0] * 4, [quiet] * 5), sample(2, [1.0] * 4, [quiet2] * 5)
+
+    def waiting(of: Sample, turn: int, share: float) -> Sample:
+        seconds = share * of.loops * of.values[turn]
+        gauges = [*of.gauges]
+        gauges[turn + 1] = msgspec.structs.replace(gauges[turn + 1], waited=seconds)
+        return msgspec.structs.replace(of, gauges=tuple(gauges))
+
+    best = Best()
+    best.note(one)
+    best.note(two)
+    one, two = waiting(one, 0, WAITING + 0.01), waiting(waiting(two, 1, WAITING + 0.01), 2, WAITING - 0.01)
+    assert best.undisturbed(one, two) == [2, 3]
 
 
 def test_builds_have_bests_of_their_own_and_cpus_too() -> None:
