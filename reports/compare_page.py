@@ -20,6 +20,7 @@ def render(contrast: Contrast) -> str:
         contrast=contrast,
         verdict=prose.headline(contrast),
         reservations=prose.reservations(contrast),
+        differences=prose.differences(contrast),
         groups={measure: changes for measure, changes in groups.items() if changes},
         ids=_IDS,
         titles=_TITLES,

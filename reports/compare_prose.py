@@ -92,6 +92,18 @@ def ends(judgement: Judgement, measure: Measure = Measure.TIME) -> str:
     return between(judgement.low, judgement.high, measure, precise=True)
 
 
+def differences(contrast: Contrast) -> str:
+    """What differs between the environments, without the values."""
+    known = len(contrast.unlike) + contrast.alike
+    if not contrast.unlike:
+        return f"The environments do not differ in any of the {known} things that are known of them"
+    found: dict[str, list[str]] = {}
+    for one in contrast.unlike:
+        found.setdefault(one.where, []).append(one.what)
+    told = [f"{where} ({', '.join(names[:_NAMED])}{', …' * (len(names) > _NAMED)})" for where, names in found.items()]
+    return f"Of {known} things that are known of both runs, {len(contrast.unlike)} differ: {listed(told)}"
+
+
 def reservations(contrast: Contrast) -> tuple[str, ...]:
     """What a reader of the verdict alone must not miss."""
     return tuple(_reservations(contrast))

@@ -49,7 +49,7 @@ def _heads(contrast: Contrast) -> list[tuple[str, str, str]]:
 
 def _environment(contrast: Contrast) -> str:
     if not contrast.unlike:
-        return f"The environments do not differ in any of the {contrast.alike} things that are known of them."
+        return f"{prose.differences(contrast)}."
     rows = [(f"{one.where}, {one.what}", one.a, one.b) for one in contrast.unlike]
     title = f"What differs, besides {count(contrast.alike, 'thing')} that are the same:"
     return f"{title}\n" + columns(("what", "run A", "run B"), [tuple(map(_short, row)) for row in rows])

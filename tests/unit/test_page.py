@@ -56,10 +56,11 @@ def test_the_verdict_comes_first() -> None:
     assert text.index("runs single-threaded code 15.4 % slower than 3.13") < text.index("Effects")
 
 
-def test_warnings_stand_above_the_verdict() -> None:
+def test_warnings_stand_between_the_verdict_and_the_numbers() -> None:
     text = _render(made_up.run(warnings=("3.14 could not be had here.",))).text
 
-    assert text.index("3.14 could not be had here.") < text.index("runs single-threaded code")
+    warning = text.index("3.14 could not be had here.")
+    assert text.index("runs single-threaded code") < warning < text.index("at a glance")
 
 
 def test_every_case_has_a_row_with_ratio_interval_and_verdict() -> None:
@@ -417,7 +418,7 @@ def test_the_noise_ledger_tells_counts_rules_and_what_became_of_blocks() -> None
     )  # block 3 is scraping/parse
     assert "3 scraping/parse CPU time stolen 20.0 % 1.0 % measured again" in noise
     assert "5 numpy/inverse CPUs shared with other work 20.0 % 1.0 % never valid" in noise
-    assert "One block was disturbed whenever measured" in found.text.split("runs single-threaded")[0]
+    assert "One block was disturbed whenever measured" in found.text.split("at a glance")[0]
 
 
 def test_a_quiet_run_has_the_rules_and_no_invalid_measurement() -> None:
