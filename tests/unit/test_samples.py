@@ -28,8 +28,10 @@ def findings(run: Path) -> Findings:
     return analyse(*store.load(run))
 
 
-def test_there_are_samples() -> None:
-    assert {run.relative_to(SAMPLES).as_posix() for run in RUNS} >= {"releases", "compared/before", "compared/after"}
+def test_what_samples_there_are() -> None:
+    assert {run.relative_to(SAMPLES).as_posix() for run in RUNS} == {
+        "strategies", "releases", "compared/before", "compared/after",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("run", PAGES, ids=lambda run: run.name)
