@@ -320,7 +320,8 @@ def test_the_page_stands_alone_and_says_every_figure() -> None:
     assert len(ids) == len(set(ids))
     assert tags.count("h1") == 1
     assert all("scope" in every for tag, every in page.found if tag == "th")
-    assert page.text.index("The environments do not differ") < page.text.index("Run B has regressed") < page.text.index("B / A")
+    verdict = page.text.index("Run B has regressed")
+    assert page.text.index("The environments do not differ") < verdict < page.text.index("B / A")
     for one in found.changes:
         assert f"{one.judgement.effect.ratio:.3f}" in page.text
         assert compare_text.interval(one.judgement) in page.text

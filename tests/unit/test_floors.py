@@ -146,7 +146,7 @@ LIBRARIES = {
         "harness.steps",
         "reports.measured",
     },
-    "pyperf": {"harness.samples"},
+    "pyperf": {"harness.samples", "reports.imported"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
     "rich": {"harness.screen"},
     "scipy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling"},
