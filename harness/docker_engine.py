@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import platform
+import secrets
 import tarfile
 import threading
 import time
@@ -38,6 +39,9 @@ HOSTNAME = "gilometer"
 USER = 10001
 """Number of the user and the group that the Dockerfiles make."""
 TMP_OPTIONS = "size=256m,mode=1777"
+
+_MAKING_SECONDS = 2.0
+"""For how long a container that was asked for may still appear after an interrupt."""
 
 _PIDS = 4096
 _FILES = 1024
@@ -167,10 +171,12 @@ class DockerEngine:
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""
-        with engine_errors():
+        name = f"gilometer-{secrets.token_hex(6)}"
+        with self._none_left(name), engine_errors():
             container = self._client.containers.create(
                 build.image,
                 ["sleep", "infinity"],
+                name=name,
                 labels=_LABELS,
                 hostname=HOSTNAME,
                 user=f"{USER}:{USER}",
@@ -197,6 +203,20 @@ class DockerEngine:
         finally:
             with suppress(HostError), engine_errors():
                 container.remove(force=True, v=True)
+
+    @contextmanager
+    def _none_left(self, name: str) -> Iterator[None]:
+        """Where an interrupt comes while the engine makes a container: it makes it all the same, and it is removed."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            deadline = time.monotonic() + _MAKING_SECONDS
+            while time.monotonic() < deadline:
+                with suppress(docker.errors.APIError, OSError):  # not there yet
+                    self._client.containers.get(name).remove(force=True, v=True)
+                    break
+                time.sleep(0.05)
+            raise
 
     def neighbours(self) -> int | None:
         """Running containers without our label."""

@@ -6,13 +6,18 @@ import contextlib
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
 from harness import runs, store
+from harness.docker_client import find
+from harness.docker_engine import DockerEngine
 from harness.errors import RequestError
 from harness.journal import BlockRecord, Ended
+from harness.model import BuildFacts
+from harness.workbench import workbench
 from tests.integration.processes import start_bench
 from tests.toys import write_toys
 
@@ -72,3 +77,24 @@ def test_a_changed_workload_refuses_to_resume_and_shows_the_difference(
     with pytest.raises(RequestError, match=r"cannot be resumed.*workload toy/good: \w{12} then, \w{12} now"):
         runs.resume(str(interrupted))
     assert (interrupted / store.OUTCOMES).read_bytes() == before
+
+
+def test_a_container_that_the_engine_makes_while_its_maker_is_interrupted_is_removed(
+    pair_facts: tuple[BuildFacts, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with workbench(runs.WORKLOADS) as bench, contextlib.closing(DockerEngine(find(), bench)) as engine:
+        collection = type(engine._client.containers)
+        create = collection.create
+        made = []
+
+        def interrupted(self: Any, *arguments: Any, **options: Any) -> None:
+            made.append(create(self, *arguments, **options))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(collection, "create", interrupted)
+        with pytest.raises(KeyboardInterrupt), engine.open(pair_facts[0], (0,)):
+            raise AssertionError("it was never open")
+
+        (container,) = made
+        with pytest.raises(docker.errors.NotFound):
+            container.reload()
