@@ -5,8 +5,10 @@ Raw data is only ever appended; everything else can be made again from it.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -73,7 +75,21 @@ def load(directory: Path) -> tuple[Run, tuple[JournalLine, ...]]:
     RequestError where there is no run, or one that is newer than this Gilometer.  An unfinished last line, as a full
     disk or a power cut leaves it, is ignored; any other damage is an error that names the line.
     """
-    return load_run(directory), load_journal(directory)
+    with _uncollected():
+        return load_run(directory), load_journal(directory)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is decoded has no cycles, and to look for them again and again takes as long as to decode it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+            gc.freeze()
 
 
 def load_run(directory: Path) -> Run:
