@@ -368,7 +368,7 @@ def report(_: Context, run: str, json: bool = False) -> None:
     help={
         "run_a": "a run directory: what was before",
         "run_b": "the run that is compared with it",
-        "fail_on_regression": "exit status 5 where a case is known to have regressed, by more than that, such as 5%",
+        "fail_on_regression": "exit status 5 where a case is known to have regressed by more than that, such as 5%",
         "format": "text, html, markdown (for a pull request), json or csv",
         "out": "a file to write to, instead of stdout",
     },

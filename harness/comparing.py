@@ -22,7 +22,7 @@ def compare(name_a: str, name_b: str, *, gate: str | None = None, form: str = "t
     """Say what changed from run A to run B.
 
     RequestError where a name, a format or the gate is wrong, or the runs cannot be compared; RegressionError, after
-    everything was written, where a case is known to have regressed, by more than the gate lets pass.
+    everything was written, where a case is known to have regressed by more than the gate lets pass.
     """
     from reports import compare as comparison
     from reports import compare_prose

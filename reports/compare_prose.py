@@ -142,9 +142,9 @@ def absences(contrast: Contrast) -> Iterator[str]:
 
 
 def tripped(contrast: Contrast, threshold: float) -> RegressionError | None:
-    """The error of a gate at `threshold` (0.05 is 5 %); None where no case has regressed by more."""
+    """The error of a gate at `threshold` (0.05 is 5 %); None where no case is known to have regressed by more."""
     found = contrast.regressions(threshold)
     if not found:
         return None
     cases = "".join(f"\n  {said(one)}" for one in found)
-    return RegressionError(f"{count(len(found), 'case')} regressed by more than {threshold * 100:g} %:{cases}")
+    return RegressionError(f"{count(len(found), 'case')} known to have regressed by more than {threshold * 100:g} %:{cases}")
