@@ -23,7 +23,7 @@ from docker.types import Ulimit
 from docker.utils.socket import frames_iter
 
 from harness.docker_client import LABEL, Connection, engine_errors
-from harness.engine import OUTPUT_BYTES, Place, Worker
+from harness.engine import LEAVING_SECONDS, OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
 from harness.workbench import Workbench
@@ -115,15 +115,41 @@ class DockerPlace:
         self._client = client
         self._container = container
         self._executable = executable
+        with engine_errors():
+            self._init = _init(container)
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         """Start a worker with one exec."""
         return DockerWorker(self._client, self._container.id, self._executable, argv, env)
 
+    def left(self) -> int:
+        """Children of the container's init beside the process that waits: whose parent has ended becomes its child.
+
+        Zero where this host does not show them.
+        """
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while (left := self._orphans()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return left
+
+    def _orphans(self) -> int:
+        try:
+            children = Path(f"/proc/{self._init}/task/{self._init}/children").read_text().split()
+        except OSError:
+            return 0
+        return max(0, len(children) - 1)
+
     def clear(self) -> None:
         """Restart the container: every process in it dies, whatever it did to hide."""
         with engine_errors():
             self._container.restart(timeout=0)
+            self._init = _init(self._container)
+
+
+def _init(container: Any) -> int:
+    """The number that this host knows the first process of a container by."""
+    container.reload()
+    return int(container.attrs["State"]["Pid"])
 
 
 class _Joined(io.RawIOBase):

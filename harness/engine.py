@@ -16,6 +16,9 @@ from harness.model import BuildFacts, EngineFacts, Workload
 DOCKER_AND_CHROOT = "docker and chroot"
 """`EngineFacts.kind` of the engine that has images in their containers and outside of them."""
 
+LEAVING_SECONDS = 0.5
+"""For how long what a worker started may live on after it: multiprocessing's helpers end when they see it gone."""
+
 OUTPUT_BYTES = 16_384
 """How much of a worker's output is kept: the end of it."""
 
@@ -43,6 +46,9 @@ class Place(Protocol):
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         """Start the build's interpreter with `argv`, its arguments, and nothing but `env` in its environment."""
+
+    def left(self) -> int:
+        """Processes that workers which have ended left running here; those that are about to end are waited for."""
 
     def clear(self) -> None:
         """Kill every process that was started here and still lives; the place can be used again."""

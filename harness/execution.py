@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -28,6 +28,7 @@ from harness.journal import (
 from harness.ledger import Ledger
 from harness.lockstep import Lockstep, Track, back_and_forth
 from harness.model import (
+    FORKED_STATUS,
     WRONG_ANSWER_STATUS,
     Block,
     BuildFacts,
@@ -40,7 +41,7 @@ from harness.model import (
     cpu_list,
 )
 from harness.plan import turn_order, turn_seconds
-from harness.validity import disturbances
+from harness.validity import disturbances, stray
 from harness.workbench import Workbench
 
 _RECOVERY_SECONDS = 30.0
@@ -274,6 +275,7 @@ class Execution:
                 statuses = {name: self._wait(seat.worker) for name, seat in seats.items()}
                 self.worker_seconds += time.monotonic() - began
                 outcomes = [self._outcome(seat, tracks[name], statuses[name], block) for name, seat in seats.items()]
+                outcomes = list(_without_leftovers(seats.values(), outcomes))
             except BaseException:
                 with suppress(HostError):
                     for seat in seats.values():
@@ -382,7 +384,24 @@ class Execution:
             module = _GIL_WARNING.search(seat.worker.output())
             culprit = f"module {module[1]}" if module else "something"
             return _failure(seat, Reason.GIL_ENABLED, f"{culprit} turned the GIL back on in a free-threaded build")
+        if found := stray(sample):
+            return _failure(seat, Reason.STRAY, found)
         return None
+
+
+def _without_leftovers(seats: Iterable[_Seat], outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Samples of workers after which processes are still there are none: who else had turns was disturbed by them.
+
+    A place does not know whose they are, and a block is of one workload: all its seats in that place have it.
+    """
+    left: dict[int, int] = {}
+    for seat, outcome in zip(seats, outcomes, strict=True):
+        if id(seat.place) not in left:
+            left[id(seat.place)] = seat.place.left()
+        if (count := left[id(seat.place)]) and isinstance(outcome, Sample):
+            yield _failure(seat, Reason.STRAY, f"processes that it left running: {count}")
+        else:
+            yield outcome
 
 
 def _affinity(case: Case, block: Block) -> tuple[int, ...]:
@@ -421,6 +440,8 @@ def _failed(seat: _Seat, status: int | None, timeout: float) -> Failure:
     if status == WRONG_ANSWER_STATUS:
         said = next((line for line in lines if line.startswith("wrong answer")), "wrong answer")
         return _failure(seat, Reason.WRONG_ANSWER, said)
+    if status == FORKED_STATUS:
+        return _failure(seat, Reason.STRAY, "a process that the workload forked came back from it")
     if killer := killed_by(status):
         return _failure(seat, Reason.KILLED, f"was killed by {killer}")
     return _failure(seat, Reason.CRASHED, lines[-1] if lines else f"ended with exit status {status}")

@@ -13,24 +13,31 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO
 
-from harness.engine import OUTPUT_BYTES, Place, Worker
+from harness.engine import LEAVING_SECONDS, OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
 from harness.workbench import Workbench
 
 
 class HostWorker:
-    """A process group of its own, its output in an unnamed file."""
+    """A session of its own, its output in an unnamed file."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         self._process = process
         self._log = log
         self._said = ""
+        self._ended: float | None = None
+        self.left = 0
+        """Processes that it left running, and that had to be killed."""
 
     def poll(self) -> int | None:
-        """Exit status in the shell's convention, None while it lives."""
+        """Exit status in the shell's convention, None while it, or for a while what it started, lives."""
         if self._process.returncode is None:
             if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return None
+            self._ended = self._ended or time.monotonic()
+            self.left = sum(1 for _ in _session(self._process.pid))
+            if self.left and time.monotonic() < self._ended + LEAVING_SECONDS:
                 return None
             self._end()
         status = self._process.returncode
@@ -50,14 +57,27 @@ class HostWorker:
             self.poll()
 
     def _end(self) -> None:
-        """Kill the group while its leader is not reaped: after that the number may be another group's."""
+        """Kill the session while its leader is not reaped: after that the number may be another one's."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in _session(self._process.pid):  # those that made groups of their own
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
 
     def _tail(self) -> str:
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), OUTPUT_BYTES, max(0, size - OUTPUT_BYTES)).decode(errors="replace")
+
+
+def _session(leader: int) -> Iterator[int]:
+    """Living processes of a session beside its leader.  One that made a session of its own has got away."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            pid = int(path.parent.name)
+            if int(session) == leader and pid != leader and state not in "ZX":
+                yield pid
 
 
 class HostPlace:
@@ -88,6 +108,10 @@ class HostPlace:
         worker = HostWorker(process, log)
         self._workers.append(worker)
         return worker
+
+    def left(self) -> int:
+        """What the workers left; it was killed when they ended."""
+        return sum(worker.left for worker in self._workers)
 
     def clear(self) -> None:
         """Kill what still lives and forget the rest."""

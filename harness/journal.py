@@ -35,6 +35,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Bytes of the process that were in swap at the end."""
     memory_peak: int | None = None
     """Most that the container's cgroup held since the container was started, bytes; None where unreadable."""
+    out_of_turn: float = 0.0
+    """CPU seconds that the process used while it was not its turn."""
+    threads_first: int = 0
+    """Threads that it had after its first turn, its main one included."""
+    threads_last: int = 0
+    """And after its last."""
 
 
 class Turn(Struct, frozen=True, kw_only=True, array_like=True):
@@ -81,6 +87,7 @@ class Reason(StrEnum):
     WRONG_ANSWER = "wrong answer"
     WRONG_CPUS = "wrong CPUs"
     GIL_ENABLED = "GIL enabled"
+    STRAY = "work outside of its turns"
     UNREADABLE = "unreadable result"
     ENGINE = "engine failed"
 

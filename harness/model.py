@@ -15,6 +15,9 @@ SCHEMA = 1
 WRONG_ANSWER_STATUS = 65
 """Exit status by which a workload says that its own answer is wrong (sysexits' EX_DATAERR)."""
 
+FORKED_STATUS = 67
+"""Exit status of a worker whose workload left a forked process in it: images/hook/gilometer_hook.py."""
+
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all structs here: immutable, unknown fields are errors."""

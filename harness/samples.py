@@ -104,6 +104,9 @@ def _evidence(said: Mapping[str, Any]) -> Evidence:
         major_faults=int(said["major_faults"]),
         swapped=int(said["swapped"]),
         memory_peak=_known(said, "memory_peak", int),
+        out_of_turn=float(said["out_of_turn"]),
+        threads_first=int(said["threads_first"]),
+        threads_last=int(said["threads_last"]),
     )
 
 

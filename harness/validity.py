@@ -21,6 +21,12 @@ invalid."""
 READ_PAGES = 10
 """Pages that a worker read from a disk while it measured values; more make its block invalid."""
 
+STRAY_SHARE = 0.05
+"""Of the time of other turns: a worker that used the CPU for longer than this meanwhile worked at their cost."""
+
+_LEAK_TURNS = 2
+"""Threads that stay are a leak where each turn after the first adds one, this many turns or more."""
+
 _LEAST_SECONDS = 0.1
 """The kernel counts in ticks of 4 or 10 ms: what is shorter counts as this long."""
 
@@ -53,3 +59,16 @@ def _of_worker(case: Case, sample: Sample, cpus: int) -> Iterator[Disturbance]:
         yield Disturbance.CROWDED
     if evidence.swapped or evidence.major_faults > READ_PAGES:
         yield Disturbance.SWAPPED
+
+
+def stray(sample: Sample) -> str:
+    """What a worker did outside of its turns, one sentence without its subject; empty where nothing that matters."""
+    evidence = sample.evidence
+    turns = sample.turns
+    others = turns[-1].returned - turns[0].granted - sum(turn.returned - turn.granted for turn in turns)
+    if evidence.out_of_turn > STRAY_SHARE * max(others, _LEAST_SECONDS):
+        return f"used the CPU for {evidence.out_of_turn:.2f} s while it was not its turn: its threads did not wait"
+    more = evidence.threads_last - evidence.threads_first
+    if more >= max(len(turns) - 1, _LEAK_TURNS):
+        return f"leaks threads: {evidence.threads_first} after the first turn, {evidence.threads_last} after the last"
+    return ""

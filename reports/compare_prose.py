@@ -147,4 +147,5 @@ def tripped(contrast: Contrast, threshold: float) -> RegressionError | None:
     if not found:
         return None
     cases = "".join(f"\n  {said(one)}" for one in found)
-    return RegressionError(f"{count(len(found), 'case')} known to have regressed by more than {threshold * 100:g} %:{cases}")
+    known = f"{count(len(found), 'case')} known to have regressed by more than {threshold * 100:g} %"
+    return RegressionError(f"{known}:{cases}")

@@ -49,6 +49,11 @@ TOYS = {
     "wrong": _MEASURED + 'print("wrong answer: expected 4, got 5", file=sys.stderr); sys.exit(65)',
     "raises": _MEASURED + 'raise ZeroDivisionError("a toy that divides by zero")',
     "killed": _MEASURED + "os.kill(os.getpid(), signal.SIGKILL)",
+    "leaks_busy_threads": _MEASURED
+    + 'import threading; threading.Thread(target=exec, args=("while True: pass",), daemon=True).start()',
+    "leaks_idle_threads": "import threading; threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()",
+    "leaves_a_process": _MEASURED + 'import subprocess; subprocess.Popen(["sleep", "3600"])',
+    "forks": _MEASURED + "os.fork()",
     "endless": _MEASURED + "time.sleep(3600)",
     "busy": _MEASURED + "exec('while True: pass')",
     "fills": _MEASURED + 'open("/tmp/much", "wb").write(b"x" * (1 << 30))',

@@ -12,6 +12,9 @@ What is said, one byte each, over the Unix socket that GILOMETER_SOCKET names, a
 Where GILOMETER_GAUGE is 1, a turn begins and ends with a gauge: how long a short loop takes on each CPU that this
 process may use.  It tells how fast the CPUs were.  In between it is counted for how long threads waited for a CPU.
 
+What a worker does while it is not its turn is done at the others' cost, so it is counted too.  A process that the
+workload forks and that comes back from it ends here: it has no turn, and one worker is enough.
+
 This module executes inside the measured process and imports as little as it can.
 """
 
@@ -25,9 +28,16 @@ from time import perf_counter_ns, process_time
 
 from pyperf._hooks import HookBase
 
+_FORKED_STATUS = 67
+"""Exit status of a forked process that came back, and of the worker that it left: harness.model has it too."""
+
 _harness: socket.socket | None = None
+_forked = False
 _began: dict[str, float] = {}
 _faults = 0
+_out_of_turn = 0.0
+_threads: tuple[int, int] | None = None
+"""After the first turn and after the last."""
 _gauges: list[tuple[list[int], list[int], int]] = []
 
 # Where a container finds its own cgroup: version 2, and version 1.
@@ -51,8 +61,32 @@ def _connect() -> socket.socket | None:
         _harness.connect(path)
         _harness.sendall(os.environ["GILOMETER_SEAT"].encode() + b"\n")
         _began = _counts()
+        os.register_at_fork(after_in_child=_become_forked)
     _faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt  # the first turns may still read files
     return _harness
+
+
+def _become_forked() -> None:
+    """In a forked process: this connection is not its own, and would stay open for as long as it lives."""
+    global _forked
+    _forked = True
+    if _harness is not None:
+        _harness.close()
+
+
+def _leave_if_forked() -> None:
+    if _forked:
+        os.write(2, b"gilometer: a process that the workload forked came back from it\n")
+        os._exit(_FORKED_STATUS)
+
+
+def _fork_came_back() -> bool:
+    """Whether a forked process ended in this hook, as far as nobody else has waited for it."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return ended is not None and ended.si_code == os.CLD_EXITED and ended.si_status == _FORKED_STATUS
 
 
 class Lockstep(HookBase):
@@ -65,26 +99,37 @@ class Lockstep(HookBase):
         self._waited = 0
 
     def _wait(self, request: bytes) -> None:
+        global _out_of_turn
         if self._harness is None:
             return
+        before = process_time()
         self._harness.sendall(request)
         if self._harness.recv(1) != b"!":
             sys.exit("gilometer: the harness has gone")
+        _out_of_turn += process_time() - before
 
     def __enter__(self) -> None:
+        _leave_if_forked()
         self._wait(b"?")
         if self._gauged:
             self._before = _gauge()
             self._waited = _waited() or 0
 
     def __exit__(self, *exception: object) -> None:
+        global _threads
+        _leave_if_forked()
+        threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no import for it
+        _threads = (_threads[0] if _threads else threads, threads)
         if self._gauged:
             waited = (_waited() or 0) - self._waited
             _gauges.append((self._before, _gauge(), max(0, waited)))  # a thread that has ended takes its count along
 
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
+        _leave_if_forked()
         self._wait(b"=")
+        if _fork_came_back():
+            sys.exit(_FORKED_STATUS)
         if self._harness is not None:
             metadata.update(_evidence())
 
@@ -186,6 +231,7 @@ def _evidence() -> dict[str, str | int | float]:
         "gilometer_max_rss": _kibibytes(status["VmHWM"]),
         "gilometer_swapped": _kibibytes(status.get("VmSwap", "0 kB")),
         "gilometer_major_faults": resource.getrusage(resource.RUSAGE_SELF).ru_majflt - _faults,
+        "gilometer_out_of_turn": _out_of_turn,
     }
     for name, before in _began.items():
         if name in now:
@@ -193,6 +239,8 @@ def _evidence() -> dict[str, str | int | float]:
     peak = _memory_peak()
     if peak is not None:
         evidence["gilometer_memory_peak"] = peak
+    if _threads:
+        evidence["gilometer_threads_first"], evidence["gilometer_threads_last"] = _threads
     if _gauges:
         evidence["gilometer_gauges"] = json.dumps(_gauges)
     is_gil_enabled = getattr(sys, "_is_gil_enabled", None)  # 3.13 and later

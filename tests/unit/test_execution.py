@@ -74,6 +74,10 @@ def test_turns_of_a_block_never_overlap(tmp_path: Path) -> None:
         ("wrong", Reason.WRONG_ANSWER, "expected 4, got 5"),
         ("raises", Reason.CRASHED, "a toy that divides by zero"),
         ("killed", Reason.KILLED, "SIGKILL"),
+        ("leaks_busy_threads", Reason.STRAY, "its threads did not wait"),
+        ("leaks_idle_threads", Reason.STRAY, "leaks threads: "),
+        ("leaves_a_process", Reason.STRAY, "left running: 1"),
+        ("forks", Reason.STRAY, "a process that the workload forked came back"),
     ],
 )
 def test_a_worker_that_ends_badly_is_a_failure_with_its_reason(
