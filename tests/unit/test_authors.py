@@ -20,6 +20,9 @@ class Place:
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         raise NotImplementedError
 
+    def left(self) -> int:
+        raise NotImplementedError
+
     def clear(self) -> None:
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ import pytest
 from harness.journal import Disturbance, Noise, Sample, Turn
 from harness.ledger import Ledger
 from harness.model import Case
-from harness.validity import READ_PAGES, STOLEN_SHARE, WAITED_SHARE, disturbances
+from harness.validity import READ_PAGES, STOLEN_SHARE, STRAY_SHARE, WAITED_SHARE, disturbances, stray
 from tests import made_up
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -118,3 +118,29 @@ def test_a_worker_that_waits_for_io_uses_little_cpu_time_and_may_wait_for_some_o
 def test_more_threads_than_cpus_may_wait_for_each_other() -> None:
     assert disturbances(QUIET, [sample(threads=2, waited_seconds=5.0)], cpus=1) == ()
     assert disturbances(QUIET, [sample(threads=2, waited_seconds=5.0)], cpus=2) == (Disturbance.CROWDED,)
+
+
+OTHERS = 0.8
+"""Seconds of other turns between the nine of `sample`."""
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        ({}, ""),
+        ({"out_of_turn": STRAY_SHARE * OTHERS - 0.001}, ""),
+        ({"out_of_turn": STRAY_SHARE * OTHERS + 0.001}, "used the CPU for 0.04 s while it was not its turn"),
+        ({"threads_first": 5, "threads_last": 12}, ""),
+        ({"threads_first": 5, "threads_last": 13}, "leaks threads: 5 after the first turn, 13 after the last"),
+        ({"threads_first": 5, "threads_last": 1}, ""),
+    ],
+)
+def test_what_a_worker_does_outside_of_its_turns(evidence: dict[str, Any], said: str) -> None:
+    _, one = sample(**evidence)
+    assert stray(one).startswith(said)
+    assert bool(stray(one)) == bool(said)
+
+
+def test_one_more_thread_after_a_single_value_is_no_leak() -> None:
+    _, one = sample(threads_first=1, threads_last=2)
+    assert stray(msgspec.structs.replace(one, turns=one.turns[:2])) == ""

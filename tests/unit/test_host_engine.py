@@ -1,0 +1,46 @@
+"""Plain processes: what a worker leaves behind is counted and killed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path, PurePath
+
+import pytest
+
+from harness.engine import Worker
+from harness.host_engine import HostPlace
+
+LEAVES = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep({seconds})"]{how})
+print(child.pid)
+"""
+
+
+def wait(worker: Worker) -> int:
+    deadline = time.monotonic() + 30
+    while (status := worker.poll()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return status
+
+
+@pytest.mark.parametrize("how", ["", ", process_group=0"])
+def test_what_a_worker_leaves_is_counted_and_killed(how: str) -> None:
+    place = HostPlace(PurePath(), PurePath(), [sys.executable])
+    worker = place.start(["-c", LEAVES.format(seconds=60, how=how)], {})
+
+    assert wait(worker) == 0
+    assert place.left() == 1
+    assert not Path(f"/proc/{int(worker.output())}").exists()
+    place.clear()
+    assert place.left() == 0
+
+
+def test_what_is_about_to_end_is_waited_for() -> None:
+    place = HostPlace(PurePath(), PurePath(), [sys.executable])
+    worker = place.start(["-c", LEAVES.format(seconds=0.1, how="")], {})
+
+    assert wait(worker) == 0
+    assert place.left() == 0
