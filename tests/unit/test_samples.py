@@ -30,7 +30,7 @@ def findings(run: Path) -> Findings:
 
 def test_what_samples_there_are() -> None:
     assert {run.relative_to(SAMPLES).as_posix() for run in RUNS} == {
-        "catalogue", "releases", "compared/before", "compared/after",
+        "catalogue", "strategies", "releases", "compared/before", "compared/after",
     }  # fmt: skip
 
 
