@@ -125,15 +125,45 @@ def doctor(_: Context, tune: bool = False, untune: bool = False, yes: bool = Fal
         session.doctor(as_json=json)
 
 
-@verb(help={name: _BENCH_HELP[name] for name in ("builds", "optimize", "source")})
-def build(_: Context, builds: str | None = None, optimize: str | None = None, source: str | None = None) -> None:
-    """Build images only.
+@verb(
+    help={name: _BENCH_HELP[name] for name in ("builds", "optimize", "source")}
+    | {
+        "list": "print which builds are made, can be made here, and cannot and why; make none",
+        "facts": "print what builds are, side by side, such as 3.14,3.14t",
+        "json": "print --list or --facts as JSON on stdout",
+    }
+)
+def build(
+    _: Context,
+    builds: str | None = None,
+    optimize: str | None = None,
+    source: str | None = None,
+    list: bool = False,  # noqa: A002 - the option's name
+    facts: str | None = None,
+    json: bool = False,
+) -> None:
+    """Build images only, or say what there is.
 
     Example: inv build --builds 3.14,3.14t --optimize pgo-lto
     """
     from harness import session
+    from harness.errors import RequestError
     from harness.request import BenchOptions
 
+    if list and facts is not None:
+        raise RequestError("--list shows what there is, and --facts what it is; leave one of them out")
+    if list or facts is not None:
+        from harness import showroom
+
+        if builds or optimize:
+            raise RequestError("--list shows all, --facts those that it names; leave out --builds and --optimize")
+        if facts is not None:
+            showroom.facts(facts, as_json=json)
+        else:
+            showroom.offers(source=source, as_json=json)
+        return
+    if json:
+        raise RequestError("--json prints what --list or --facts find; name one of them")
     session.build(BenchOptions(builds=builds, optimize=optimize, source=source))
 
 

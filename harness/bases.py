@@ -41,10 +41,27 @@ class Base:
 def find(images: Images, suite: str, pin: BasePin) -> Base | None:
     """The base image, if the engine has one already."""
     if found := images.inspect(pin.reference):
-        return Base(found[0], f"{pin.image}@{pin.digest}")
-    if (found := images.inspect(_tag(suite))) and _BASE_LABEL in found[1]:
-        return Base(found[0], found[1][_BASE_LABEL])
+        return Base(found.id, f"{pin.image}@{pin.digest}")
+    if (found := images.inspect(_tag(suite))) and _BASE_LABEL in found.labels:
+        return Base(found.id, found.labels[_BASE_LABEL])
     return None
+
+
+def check(images: Images, pin: BasePin) -> None:
+    """HostError, saying why, where the base image can neither be pulled nor bootstrapped here; fetches nothing."""
+    try:
+        images.ask_registry(pin.reference)
+    except HostError as error:
+        if network.apt_mirror(pin.distribution) is None:
+            raise _neither(pin, error.message) from error
+
+
+def _neither(pin: BasePin, refusal: str) -> HostError:
+    return HostError(
+        f"the base image {pin.image} cannot be had: {refusal}; and this host has no mirror of "
+        f"{pin.distribution.capitalize()} of its own to bootstrap one from",
+        hint="It takes an engine that reaches a registry, or a host of that distribution.",
+    )
 
 
 def ensure(images: Images, suite: str, pin: BasePin, progress: Progress) -> Base:
@@ -58,11 +75,7 @@ def ensure(images: Images, suite: str, pin: BasePin, progress: Progress) -> Base
         refusal = error.message
     mirror = network.apt_mirror(pin.distribution)
     if mirror is None:
-        raise HostError(
-            f"the base image {pin.image} cannot be had: {refusal}; and this host has no mirror of "
-            f"{pin.distribution.capitalize()} of its own to bootstrap one from",
-            hint="It takes an engine that reaches a registry, or a host of that distribution.",
-        )
+        raise _neither(pin, refusal)
     progress.say(f"{pin.image} cannot be pulled, so it is bootstrapped from this host's own mirror")
     for done in provision.ensure_debootstrap(progress):
         progress.say(done)

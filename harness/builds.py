@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from harness.errors import RequestError
-from harness.model import Build, Optimize, Source, Struct
+from harness.model import Build, Compiler, Optimize, Source, Struct
 from harness.specs import nearest
 
 _T = TypeVar("_T")
@@ -20,6 +20,10 @@ IMAGES = Path(__file__).resolve().parent.parent / "images"
 
 DEFAULT_SOURCE = Source.SOURCE
 """What a name without a source means: 3.14t is 3.14t-source."""
+
+
+_DECIDED = {"--disable-gil", "--enable-optimizations", "--with-lto", "--enable-experimental-jit", "--prefix", "CC"}
+"""Arguments of ./configure that a build's other keys, or its recipe, give."""
 
 
 class BasePin(Struct, frozen=True, kw_only=True):
@@ -42,9 +46,13 @@ class BasePin(Struct, frozen=True, kw_only=True):
 
 
 class DeadsnakesPin(Struct, frozen=True, kw_only=True):
-    """The PPA's signing key."""
+    """The PPA and the key that signs it."""
 
     fingerprint: str
+    archive: str
+    """URL below which dists/ lies."""
+    keyserver: str
+    """Where the key is asked for by its fingerprint (HKP over HTTP)."""
 
 
 class Pins(Struct, frozen=True, kw_only=True):
@@ -66,6 +74,9 @@ class _Entry(Struct, frozen=True, kw_only=True):
     optimize: Optimize
     base: str = ""
     executable: str = ""
+    compiler: Compiler = Compiler.GCC
+    configure: tuple[str, ...] = ()
+    jit: bool = False
 
 
 class _Catalogue(Struct, frozen=True, kw_only=True):
@@ -95,6 +106,9 @@ def load(path: Path = IMAGES / "builds.toml", pins: Pins | None = None) -> dict[
             optimize=entry.optimize,
             base=entry.base,
             executable=entry.executable,
+            compiler=entry.compiler,
+            configure=entry.configure,
+            jit=entry.jit,
         )
         for name, entry in catalogue.items()
     }
@@ -141,6 +155,10 @@ def _mistake(name: str, entry: _Entry, bases: Mapping[str, BasePin]) -> str:
         return f"its name does not begin with {stem}-"
     if (entry.optimize is Optimize.PACKAGED) is (entry.source is Source.SOURCE):
         return f"source {entry.source} does not go with optimize {entry.optimize}"
+    if entry.source is not Source.SOURCE and (entry.configure or entry.compiler is not Compiler.GCC):
+        return f"source {entry.source} is compiled already: compiler and configure are for source"
+    if taken := _DECIDED & {argument.partition("=")[0] for argument in entry.configure}:
+        return f"configure has {min(taken)}, which other keys and the recipe decide"
     if entry.source is Source.HOST:
         return "" if entry.executable else "source host needs an executable"
     if entry.base not in bases:

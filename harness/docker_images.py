@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,18 @@ _LINE = 160
 _BUILD_SECONDS = 4 * 3600
 """Of silence: profile-guided builds say nothing for long."""
 _SCRIPT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an engine says of an image that it has."""
+
+    id: str
+    labels: dict[str, str]
+    layers: tuple[str, ...]
+    """Digests, the lowest layer first."""
+    size: int
+    """Bytes, of all layers together."""
 
 
 class Images:
@@ -42,14 +55,19 @@ class Images:
         newest = max(tagged, key=lambda image: image["Created"], default=None)
         return None if newest is None else str(newest["Id"])
 
-    def inspect(self, reference: str) -> tuple[str, dict[str, str]] | None:
-        """Id and labels of an image by id, tag or digest; None where the engine does not have it."""
+    def inspect(self, reference: str) -> Image | None:
+        """An image by id, tag or digest; None where the engine does not have it."""
         with engine_errors():
             try:
                 image = self._api.inspect_image(reference)
             except docker.errors.ImageNotFound:
                 return None
-        return str(image["Id"]), dict(image["Config"].get("Labels") or {})
+        return Image(
+            id=str(image["Id"]),
+            labels=dict(image["Config"].get("Labels") or {}),
+            layers=tuple(image["RootFS"].get("Layers") or ()),
+            size=int(image["Size"]),
+        )
 
     def pull(self, reference: str) -> str:
         """Pull repository@digest.  Returns the image's id; HostError where its registry does not give it."""
@@ -60,7 +78,12 @@ class Images:
         found = self.inspect(reference)
         if found is None:
             raise HostError(f"{reference} cannot be pulled: the engine does not have it afterwards")
-        return found[0]
+        return found.id
+
+    def ask_registry(self, reference: str) -> None:
+        """HostError where the registry of repository@digest does not say that it has it; nothing is pulled."""
+        with engine_errors():
+            self._api.inspect_distribution(reference)
 
     def import_tree(self, tree: IO[bytes], tag: str, labels: Mapping[str, str]) -> str:
         """Make an image of one layer from a tar archive.  Returns its id."""
@@ -71,7 +94,7 @@ class Images:
         found = self.inspect(tag)
         if found is None:
             raise HostError(f"the engine imported {tag} and does not have it afterwards")
-        return found[0]
+        return found.id
 
     def build(
         self,
@@ -125,13 +148,14 @@ class Images:
         with closing(stream):  # an interrupt hangs up, whereupon the engine stops building
             yield from stream
 
-    def execute(self, image: str, command: list[str]) -> str:
+    def execute(self, image: str, command: list[str], environment: Mapping[str, str] | None = None) -> str:
         """What `command` prints in a container of `image` without network.  MeasurementError where it fails."""
         with engine_errors():
             container = self._api.create_container(
                 image,
                 command,
                 labels={LABEL: "1"},
+                environment=dict(environment or {}),
                 host_config=self._api.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"]),
             )["Id"]
         try:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import PurePath
 from typing import Protocol
 
-from harness.model import BuildFacts, EngineFacts, Workload
+from harness.model import Build, BuildFacts, EngineFacts, Workload
 
 DOCKER_AND_CHROOT = "docker and chroot"
 """`EngineFacts.kind` of the engine that has images in their containers and outside of them."""
@@ -84,6 +84,11 @@ ENVIRONMENT = {
 """Of every process that is started in a place, whatever it executes."""
 
 
+def jit_switch(build: Build) -> dict[str, str]:
+    """The just-in-time compiler as the build wants it, in an environment of the same size for every build."""
+    return {"PYTHON_JIT": str(int(build.jit))}
+
+
 def environment(place: Place, build: BuildFacts, workload: Workload) -> dict[str, str]:
     """What every worker's environment holds; a block adds its own, and there is nothing else in it.
 
@@ -91,7 +96,7 @@ def environment(place: Place, build: BuildFacts, workload: Workload) -> dict[str
     """
     locked = build.environments.get(workload.requirements)
     path = [str(place.tools / "hook"), *([locked.folder] if locked else [])]
-    return ENVIRONMENT | {"PYTHONPATH": ":".join(path)}
+    return ENVIRONMENT | {"PYTHONPATH": ":".join(path), **jit_switch(build.build)}
 
 
 def killed_by(status: int) -> str:

@@ -6,7 +6,9 @@ the host reaches the network is not part of it, since whatever comes that way is
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +22,10 @@ from harness.buildlog import BuildLog
 from harness.builds import IMAGES, Pins, load, load_pins
 from harness.docker_client import LABEL
 from harness.docker_images import Images
+from harness.engine import jit_switch
 from harness.equipment import RECIPE, Outfitter
 from harness.errors import HostError, RequestError
-from harness.model import Build, BuildFacts, Optimize, Source
+from harness.model import Build, BuildFacts, Compiler, Optimize, Source
 from harness.progress import Progress
 from harness.requirements import Requirements
 
@@ -33,6 +36,10 @@ _BUILD = f"{LABEL}.build"
 _ORIGIN = f"{LABEL}.origin"
 _INGREDIENTS = f"{LABEL}.ingredients"
 _EXECUTABLE = "/opt/python/bin/python"
+_COMPILER = {Compiler.GCC: (), Compiler.CLANG: ("CC=clang",)}
+_TOOLS = {Compiler.GCC: (), Compiler.CLANG: ("clang", "lld", "llvm")}
+_JIT_TOOLS = ("clang-19", "llvm-19", "python3")
+"""Of 3.14: its machine code is made from templates, by one certain release of LLVM."""
 _CONFIGURE = {Optimize.PLAIN: (), Optimize.PGO_LTO: ("--enable-optimizations", "--with-lto")}
 
 
@@ -60,6 +67,23 @@ class Recipe:
         return hashlib.sha256(msgspec.json.encode(inputs)).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What there is of a build here: an image of `size` bytes, an origin to make one from, or an obstacle."""
+
+    build: Build
+    size: int | None = None
+    origin: str = ""
+    obstacle: str = ""
+
+    @property
+    def state(self) -> str:
+        """In a few words."""
+        if self.size is not None:
+            return f"made, {self.size / 1e6:.0f} MB"
+        return f"cannot be had: {self.obstacle}" if self.obstacle else f"can be made: {self.origin}"
+
+
 class Foundry:
     """Makes images of builds, once each.
 
@@ -69,6 +93,7 @@ class Foundry:
     def __init__(self, *, source: str | None = None, cache: Path | None = None) -> None:
         self._source = source
         self._cache = cache or sources.cache_folder()
+        self._obstacles: dict[str, str] = {}
 
     def choose_pair(self, optimize: Optimize = Optimize.PLAIN) -> tuple[tuple[Build, ...], tuple[str, ...]]:
         """The pair of builds to compare when nobody names any, and what a reader must know of the choice.
@@ -96,6 +121,35 @@ class Foundry:
             raise RequestError(f"--source is CPython {self._local.release}, so {build.name} cannot be made of it")
         return self._local
 
+    def offer(self, build: Build) -> Offer:
+        """Whether a build can be had here, as far as that can be told without making it.
+
+        HostError where the engine does not answer.
+        """
+        pin = self._pins.bases[build.base]
+        try:
+            material = self.material(build) if build.source is Source.SOURCE else None
+            base = bases.find(self._images, build.base, pin)
+            if base and (made := self._images.find({RECIPE: self._recipe(build, base, material).sha256})):
+                found = self._images.inspect(made)
+                return Offer(build, size=found.size if found else 0)
+        except (HostError, RequestError) as error:
+            return Offer(build, obstacle=error.message)
+        obstacle = "" if base else self._base_obstacle(build.base)
+        if build.source is Source.DEADSNAKES and not obstacle:
+            obstacle = _archive_obstacle(f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease")
+        return Offer(build, origin=material.origin if material else f"{build.source}'s packages", obstacle=obstacle)
+
+    def _base_obstacle(self, base: str) -> str:
+        """Why a base image cannot be had; asked once."""
+        if base not in self._obstacles:
+            try:
+                bases.check(self._images, self._pins.bases[base])
+                self._obstacles[base] = ""
+            except HostError as error:
+                self._obstacles[base] = error.message
+        return self._obstacles[base]
+
     def close(self) -> None:
         """Close the connections to the engine, where there are any."""
         if "_images" in self.__dict__:
@@ -108,15 +162,18 @@ class Foundry:
         """
         material = self.material(build) if build.source is Source.SOURCE else None
         base = bases.ensure(self._images, build.base, self._pins.bases[build.base], progress)
-        recipe = Recipe(
+        recipe = self._recipe(build, base, material)
+        image = self._images.find({RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
+        return self._facts(build, image, recipe)
+
+    def _recipe(self, build: Build, base: bases.Base, material: sources.Material | None) -> Recipe:
+        return Recipe(
             dockerfile=(IMAGES / f"{build.source}.Dockerfile").read_text(encoding="utf-8"),
             arguments=arguments(build, self._pins),
             requirements=(IMAGES / "requirements" / f"{interpreters.abi(build)}.txt").read_text(encoding="utf-8"),
             base=base,
             material=material,
         )
-        image = self._images.find({RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
-        return self._facts(build, image, recipe)
 
     def equip(self, facts: BuildFacts, locks: Sequence[Requirements], progress: Progress) -> BuildFacts:
         """The build with what scripts require, each lock a further layer of its image, made where it is missing."""
@@ -154,9 +211,9 @@ class Foundry:
                 )
 
     def _facts(self, build: Build, image: str, recipe: Recipe) -> BuildFacts:
-        answers = self._ask(image)
+        answers = self._ask(build, image)
         found = self._images.inspect(image)
-        labels = found[1] if found else {}
+        labels = found.labels if found else {}
         if answers.free_threaded is not build.free_threaded or not answers.release.startswith(f"{build.series}."):
             raise RequestError(f"{build.name} became {answers.version}: builds.toml or --source says otherwise")
         return interpreters.describe(
@@ -166,26 +223,28 @@ class Foundry:
             image=image,
             base=recipe.base.description,
             recipe=recipe.sha256,
-            origin=labels.get(_ORIGIN) or _package_origin(build, answers.debian_packages),
+            origin=labels.get(_ORIGIN) or _package_origin(build, answers.system_packages),
+            layers=found.layers if found else (),
             ingredients=msgspec.json.decode(labels.get(_INGREDIENTS, "{}"), type=dict[str, str]),
         )
 
-    def _ask(self, image: str) -> interpreters.Answers:
-        """What the interpreter in an image says of itself; asked once per image."""
+    def _ask(self, build: Build, image: str) -> interpreters.Answers:
+        """What the interpreter in an image says of itself; asked once per image and switch."""
         script = (IMAGES / "facts.py").read_text(encoding="utf-8")
-        kept = self._cache / "facts" / f"{_short(image)}-{hashlib.sha256(script.encode()).hexdigest()[:12]}.json"
+        asked = hashlib.sha256(f"{script}{jit_switch(build)}".encode()).hexdigest()
+        kept = self._cache / "facts" / f"{_short(image)}-{asked[:12]}.json"
         if kept.exists():
             return msgspec.json.decode(kept.read_bytes(), type=interpreters.Answers)
-        printed = self._images.execute(image, [_EXECUTABLE, "-I", "-c", script])
+        printed = self._images.execute(image, [_EXECUTABLE, "-s", "-P", "-c", script], jit_switch(build))
         answers = msgspec.json.decode(printed, type=interpreters.Answers)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(printed, encoding="utf-8")
         return answers
 
     def _pair(self, series: str, optimize: Optimize) -> tuple[Build, ...]:
-        wanted = {(series, free_threaded, Source.SOURCE, optimize) for free_threaded in (False, True)}
-        pair = [b for b in load().values() if (b.series, b.free_threaded, b.source, b.optimize) in wanted]
-        if len(pair) != len(wanted):
+        wanted = (series, Source.SOURCE, optimize, False)
+        pair = [b for b in load().values() if (b.series, b.source, b.optimize, b.is_variant) == wanted]
+        if {build.free_threaded for build in pair} != {False, True} or len(pair) != 2:
             raise RequestError(f"builds.toml has no pair of {series} builds from source with optimize = {optimize!r}")
         return tuple(sorted(pair, key=lambda build: build.free_threaded))
 
@@ -199,7 +258,7 @@ class Foundry:
 
     @cached_property
     def _local(self) -> sources.Material | None:
-        return trees.from_path(self._source, self._pins.cpython) if self._source else None
+        return trees.from_path(self._source, self._pins.cpython, self._cache / "sources") if self._source else None
 
     @cached_property
     def _tarballs(self) -> sources.Tarballs:
@@ -207,12 +266,24 @@ class Foundry:
         return sources.Tarballs(self._pins.cpython, sites, self._cache / "sources")
 
 
+@functools.cache
+def _archive_obstacle(url: str) -> str:
+    return "" if sources.ask(url) is sources.Answer.THERE else "its archive does not answer here"
+
+
 def arguments(build: Build, pins: Pins) -> dict[str, str]:
     """Build arguments of a build's Dockerfile, BASE apart."""
     match build.source:
         case Source.SOURCE:
-            flags = (*(["--disable-gil"] if build.free_threaded else []), *_CONFIGURE[build.optimize])
-            return {"CONFIGURE": " ".join(flags)}
+            flags = [
+                *(["--disable-gil"] if build.free_threaded else []),
+                *_CONFIGURE[build.optimize],
+                *_COMPILER[build.compiler],
+                *(["--enable-experimental-jit"] if build.jit else []),
+                *build.configure,
+            ]
+            tools = [*_TOOLS[build.compiler], *(_JIT_TOOLS if build.jit else [])]
+            return {"CONFIGURE": shlex.join(flags), "TOOLS": " ".join(tools)}
         case Source.DEBIAN:
             return {"PACKAGE": f"python{build.series}"}
         case Source.DEADSNAKES:
@@ -221,6 +292,8 @@ def arguments(build: Build, pins: Pins) -> dict[str, str]:
                 "VENV_PACKAGE": f"python{build.series}-venv",
                 "INTERPRETER": f"python{build.series}" + ("t" if build.free_threaded else ""),
                 "FINGERPRINT": pins.deadsnakes.fingerprint,
+                "KEYSERVER": pins.deadsnakes.keyserver,
+                "PPA": pins.deadsnakes.archive,
             }
         case Source.HOST:
             raise RequestError(f"{build.name} is an interpreter of the host, which no image is made of")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.model import Build, BuildFacts, Isolation, Source, Struct
 
@@ -25,7 +25,12 @@ class Answers(Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     turns_gil_on: dict[str, str]
     no_subinterpreters: dict[str, str]
-    debian_packages: dict[str, str]
+    system_packages: dict[str, str]
+    commit: str
+    jit: str
+    tail_calls: bool
+    frame_pointers: bool | None
+    allocator: str
 
 
 def describe(
@@ -38,6 +43,7 @@ def describe(
     base: str = "",
     recipe: str = "",
     ingredients: Mapping[str, str] | None = None,
+    layers: Sequence[str] = (),
 ) -> BuildFacts:
     """The facts of a build: its answers, and where it came from; an interpreter of the host has no image."""
     return BuildFacts(
@@ -62,6 +68,13 @@ def describe(
         origin=origin,
         ingredients=dict(ingredients or {}),
         isolation=Isolation.CONTAINER if image else Isolation.NONE,
+        commit=answers.commit,
+        jit=answers.jit,
+        tail_calls=answers.tail_calls,
+        frame_pointers=answers.frame_pointers,
+        allocator=answers.allocator,
+        system_packages=answers.system_packages if image else {},
+        layers=tuple(layers),
     )
 
 

@@ -51,6 +51,13 @@ class Optimize(StrEnum):
     PACKAGED = "packaged"
 
 
+class Compiler(StrEnum):
+    """What a build from source is compiled by."""
+
+    GCC = "gcc"
+    CLANG = "clang"
+
+
 class Build(Struct, frozen=True, kw_only=True):
     """An interpreter as builds.toml asks for it."""
 
@@ -63,6 +70,17 @@ class Build(Struct, frozen=True, kw_only=True):
     """Name of the base image in pins.toml; empty for interpreters of the host."""
     executable: str = ""
     """For Source.HOST: the interpreter, a path or a name on PATH."""
+    compiler: Compiler = Compiler.GCC
+    """For Source.SOURCE."""
+    configure: tuple[str, ...] = ()
+    """For Source.SOURCE: what ./configure is told beside what the other fields say."""
+    jit: bool = False
+    """The just-in-time compiler is on: compiled in from source, switched on in packages that have it."""
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is made in another way than builds of its kind are by default."""
+        return bool(self.configure or self.jit or self.compiler is not Compiler.GCC)
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -117,6 +135,20 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     isolation: Isolation = Isolation.CONTAINER
     environments: dict[str, Environment] = {}
     """By the sha256 of the lock file, `Workload.requirements`."""
+    commit: str = ""
+    """Tag or branch and commit, where it was compiled from a git repository: `sys._git`."""
+    jit: str = ""
+    """The just-in-time compiler: on, off (there, and not in use) or none; empty where the release cannot be asked."""
+    tail_calls: bool | None = None
+    """Whether the interpreter's instructions are functions that tail-call each other (Py_TAIL_CALL_INTERP)."""
+    frame_pointers: bool | None = None
+    """Whether its functions keep frame pointers, seen in its machine code; None where that cannot be told."""
+    allocator: str = ""
+    """Of objects: pymalloc, mimalloc or malloc."""
+    system_packages: dict[str, str] = {}
+    """What the image's package manager has installed: name to version."""
+    layers: tuple[str, ...] = ()
+    """Digests of the image's layers, the lowest first."""
 
 
 # -- workloads and cases -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -17,16 +18,21 @@ from harness.sources import Material, verify
 
 _TARBALL = re.compile(r"Python-(?P<release>\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?)\.(?:tar\.xz|tgz)")
 _PATCHLEVEL = Path("Include/patchlevel.h")
+_URL = re.compile(r"\w+://|[\w.-]+@[\w.-]+:")
 _MADE = frozenset({".git", "__pycache__", ".o", ".a", ".so", ".pyc"})
 """Names and suffixes of what a build leaves in its tree."""
 
 
-def from_path(text: str, pins: Mapping[str, str]) -> Material:
-    """What `--source` names: a tarball, a directory, or REPOSITORY@REF.
+def from_path(text: str, pins: Mapping[str, str], cache: Path) -> Material:
+    """What `--source` names: a tarball, a directory, or REPOSITORY@REF, a folder or a URL.
+
+    What is fetched from a URL is kept below `cache`.
 
     A file that is named as a release must be that release.  A clean git tree is its commit; one with changes, and a
     directory without git, is what it holds.
     """
+    if _URL.match(text):
+        return _fetched(text, cache)
     path = Path(text).expanduser()
     if path.is_file():
         return _tarball(path, pins)
@@ -93,6 +99,22 @@ def _commit(repository: Path, ref: str) -> Material:
             _git(repository, "archive", "--format=tar", "--prefix=cpython/", f"--output={destination}", commit)
 
     return Material(release, f"git:{commit}", f"git {described} (commit {commit[:12]})", provide)
+
+
+def _fetched(text: str, cache: Path) -> Material:
+    """A tag, branch or commit of a repository elsewhere: only that one, without the history."""
+    url, _, ref = text.rpartition("@")
+    user_only = "://" in url and "/" not in url.partition("://")[2]  # https://user@host/repository
+    if user_only or not _URL.match(url):
+        url, ref = text, "HEAD"
+    repository = cache / f"git-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+    repository.mkdir(parents=True, exist_ok=True)
+    _git(repository, "init", "--quiet", "--bare")
+    kept = f"refs/gilometer/{hashlib.sha256(ref.encode()).hexdigest()[:12]}"
+    _git(repository, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, f"+{ref}:{kept}")
+    found = _commit(repository, kept)
+    commit = found.identity.removeprefix("git:")
+    return dataclasses.replace(found, origin=f"git {ref} (commit {commit[:12]})")
 
 
 def _git(path: Path, *arguments: str, check: bool = True) -> str:

@@ -9,7 +9,7 @@ FROM ${BASE} AS keys
 LABEL org.gilometer=1
 COPY host/ /host/
 ARG FINGERPRINT
-ARG KEYSERVER=https://keyserver.ubuntu.com
+ARG KEYSERVER
 # The key is named by its whole fingerprint, and trusted for this one repository only.
 RUN set -eu; \
     cp /host/apt.conf /etc/apt/apt.conf.d/99gilometer; \
@@ -32,7 +32,7 @@ LABEL org.gilometer=1
 COPY host/ /host/
 COPY --from=keys /ca.crt /ca.crt
 COPY --from=keys /deadsnakes.gpg /usr/share/keyrings/deadsnakes.gpg
-ARG PPA=https://ppa.launchpadcontent.net/deadsnakes/ppa/ubuntu
+ARG PPA
 ARG PACKAGE
 ARG VENV_PACKAGE
 # The final stage installs its packages from /debs: it needs no network, and nothing of the host is left in it.

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -22,8 +23,71 @@ def _uses_shared_library() -> bool:
     return "/libpython" in pathlib.Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
-def _debian_packages() -> dict[str, str]:
-    """Version of every installed package that brings an interpreter, from dpkg's database."""
+def _commit() -> str:
+    """Tag or branch and commit of the git repository that it was compiled in; empty for one from a tarball."""
+    _, tag, commit = sys._git
+    return f"{tag} {commit}".strip()
+
+
+def _jit() -> str:
+    """On, off or none, of this very process; empty before 3.14, which cannot be asked."""
+    jit = getattr(sys, "_jit", None)
+    if jit is None:
+        return ""
+    if not jit.is_available():
+        return "none"
+    return "on" if jit.is_enabled() else "off"
+
+
+def _allocator() -> str:
+    """Of objects, where the environment does not choose another one."""
+    variable = sysconfig.get_config_var
+    if variable("Py_GIL_DISABLED") == 1:
+        return "mimalloc"
+    return "pymalloc" if variable("WITH_PYMALLOC") else "malloc"
+
+
+_PROLOGUE = b"\x55\x48\x89\xe5"
+"""push %rbp; mov %rsp,%rbp: how a function of x86-64 begins that keeps a frame pointer."""
+
+
+def _frame_pointers() -> bool | None:
+    """Whether the interpreter's functions keep frame pointers: packagers' flags do not tell, the machine code does.
+
+    With them about every function begins so, several times per KiB of code; without them next to none does.
+    """
+    if platform.machine() != "x86_64":
+        return None
+    try:
+        code = _code(_core())
+    except (OSError, struct.error, ValueError):
+        return None
+    return code.count(_PROLOGUE) > len(code) / 4096
+
+
+def _core() -> str:
+    """The file that holds the interpreter: libpython where it is linked to one, otherwise the executable."""
+    for line in pathlib.Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        if "/libpython" in line:
+            return line.split(maxsplit=5)[5]
+    return os.path.realpath("/proc/self/exe")
+
+
+def _code(path: str) -> bytes:
+    """The .text section of a 64-bit ELF file."""
+    data = pathlib.Path(path).read_bytes()
+    (table,) = struct.unpack_from("<Q", data, 0x28)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQ", data, table + number * size) for number in range(count)]
+    for name, _, _, _, offset, length in sections:
+        start = sections[names][4] + name
+        if data[start : data.index(b"\0", start)] == b".text":
+            return data[offset : offset + length]
+    raise ValueError("no code")
+
+
+def _system_packages() -> dict[str, str]:
+    """Version of every package that dpkg has installed."""
     found = {}
     try:
         paragraphs = pathlib.Path("/var/lib/dpkg/status").read_text(encoding="utf-8").split("\n\n")
@@ -31,7 +95,7 @@ def _debian_packages() -> dict[str, str]:
         return {}
     for paragraph in paragraphs:
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
-        if "python3" in fields.get("Package", "") and fields.get("Status", "").endswith(" installed"):
+        if fields.get("Status", "").endswith(" installed"):
             found[fields["Package"]] = fields["Version"]
     return found
 
@@ -108,9 +172,15 @@ def main() -> None:
         "packages": {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()},
         "turns_gil_on": {} if _is_gil_enabled() else _turns_gil_on(),
         "no_subinterpreters": _no_subinterpreters() if sys.version_info >= (3, 14) else {},
-        "debian_packages": _debian_packages(),
+        "system_packages": _system_packages(),
+        "commit": _commit(),
+        "jit": _jit(),
+        "tail_calls": variable("Py_TAIL_CALL_INTERP") == 1,
+        "frame_pointers": _frame_pointers(),
+        "allocator": _allocator(),
     }
     json.dump(facts, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

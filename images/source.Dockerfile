@@ -38,8 +38,17 @@ RUN mkdir /python && tar -xf /python.tar -C /python --strip-components=1 && rm /
 WORKDIR /python
 
 FROM unpacked AS compiled
+ARG TOOLS
+RUN set -eu; \
+    if [ -n "${TOOLS}" ]; then \
+        export DEBIAN_FRONTEND=noninteractive; \
+        apt-get update; \
+        apt-get install -y --no-install-recommends ${TOOLS}; \
+        apt-get clean; \
+        rm -rf /var/lib/apt/lists/*; \
+    fi
 ARG CONFIGURE
-RUN ./configure --prefix=/opt/python ${CONFIGURE}
+RUN eval "./configure --prefix=/opt/python ${CONFIGURE}"
 RUN make -j"$(nproc)"
 # Byte code stays: a worker starts in a quarter of the time with it, and nothing can write it later.  It is hashed, not
 # dated, so that it does not depend on when it was made.  Tests and the archive for embedding serve no workload.
@@ -49,7 +58,7 @@ RUN set -eu; \
     find /opt/python -name '*.opt-[12].pyc' -delete; \
     find /opt/python -depth -type d \( -name test -o -name tests -o -name idle_test \) -exec rm -rf {} +; \
     find /opt/python -name 'libpython*.a' -delete; \
-    find /opt/python -type f \( -path '*/bin/python3*' -o -name '*.so' \) ! -name '*-config' -exec strip {} +
+    find /opt/python -type f \( -path '*/bin/python3*' -o -name '*.so' -o -name 'libpython*.so.*' \) ! -name '*-config' -exec strip {} +
 
 FROM compiled AS complete
 COPY requirements.txt /requirements.txt

@@ -40,9 +40,9 @@ def reaches(difference: Difference, workload: Workload) -> bool:
     return not difference.package or difference.package in {_canonical(name) for name in workload.dependencies}
 
 
-def _identity(facts: BuildFacts) -> tuple[str, str, Isolation]:
+def _identity(facts: BuildFacts) -> tuple[str, str, Isolation, bool]:
     """Two names of one interpreter have the same."""
-    return facts.image, facts.executable, facts.isolation
+    return facts.image, facts.executable, facts.isolation, facts.build.jit
 
 
 def _compared(baseline: BuildFacts, build: BuildFacts) -> str:
@@ -64,6 +64,7 @@ def _differences(baseline: BuildFacts, build: BuildFacts, compared: str) -> Iter
         pairs += [
             ("compiler", baseline.compiler, build.compiler),
             ("libpython", baseline.link, build.link),
+            ("JIT", baseline.jit or _NOWHERE, build.jit or _NOWHERE),
             ("libc", baseline.libc, build.libc),
             ("base image", baseline.base, build.base),
             ("kind of source", str(baseline.build.source), str(build.build.source)),
@@ -71,7 +72,12 @@ def _differences(baseline: BuildFacts, build: BuildFacts, compared: str) -> Iter
     if compared != CONTAINER:
         pairs.append(("isolation", baseline.isolation, build.isolation))
     if compared not in (_MAKING, _RELEASE):
-        pairs += [("release", baseline.release, build.release), ("origin", _origin(baseline), _origin(build))]
+        pairs += [
+            ("release", baseline.release, build.release),
+            ("origin", _origin(baseline), _origin(build)),
+            ("frame pointers", _whether(baseline.frame_pointers), _whether(build.frame_pointers)),
+            ("interpreter", _interpreter(baseline), _interpreter(build)),
+        ]
     if compared not in (_MAKING, _OPTIMISATION):
         pairs += [
             ("optimisation", baseline.optimize, build.optimize),
@@ -90,6 +96,14 @@ def _differences(baseline: BuildFacts, build: BuildFacts, compared: str) -> Iter
 def _origin(facts: BuildFacts) -> str:
     """Packagers give the free-threaded twin of a package another name, not another version."""
     return facts.origin.replace("-nogil", "")
+
+
+def _whether(known: bool | None) -> str:
+    return {True: "yes", False: "no", None: ""}[known]
+
+
+def _interpreter(facts: BuildFacts) -> str:
+    return {True: "tail calls", False: "one function", None: ""}[facts.tail_calls]
 
 
 def _configure(facts: BuildFacts) -> frozenset[str]:
@@ -121,8 +135,8 @@ def _canonical(name: str) -> str:
 
 
 def side_by_side(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
-    """Every fact by its name, with its value for each of the builds; empty where it has none."""
-    return [
+    """Every fact that is known of any build by its name, with its value for each of the builds; empty where unknown."""
+    rows = [
         ("release", [b.release for b in builds]),
         ("free-threaded", ["yes" if b.free_threaded else "no" for b in builds]),
         ("GIL in a fresh process", ["on" if b.gil_enabled else "off" for b in builds]),
@@ -131,17 +145,33 @@ def side_by_side(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
         ("configure", [b.configure for b in builds]),
         ("optimisation", [b.optimize for b in builds]),
         ("libpython", [b.link for b in builds]),
+        ("frame pointers", [_whether(b.frame_pointers) for b in builds]),
+        ("interpreter", [_interpreter(b) for b in builds]),
+        ("JIT", [b.jit for b in builds]),
+        ("allocator", [b.allocator for b in builds]),
         ("libc", [b.libc for b in builds]),
         ("machine", [b.machine for b in builds]),
         ("kind of source", [str(b.build.source) for b in builds]),
         ("origin", [b.origin for b in builds]),
+        ("commit", [b.commit for b in builds]),
         ("base image", [b.base for b in builds]),
         ("image", [b.image for b in builds]),
         ("recipe", [b.recipe for b in builds]),
         ("executable", [b.executable for b in builds]),
         ("isolation", [str(b.isolation) for b in builds]),
+        ("layers", [" ".join(one.removeprefix("sha256:")[:12] for one in b.layers) for b in builds]),
         *_by_name("package", [packages(b) for b in builds]),
+        *_by_name("system package", _without_shared([b.system_packages for b in builds])),
         *_by_name("the host’s", [b.ingredients for b in builds]),
+    ]
+    return [(name, values) for name, values in rows if any(values)]
+
+
+def _without_shared(tables: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """What is not the same in all of them: the other hundred lines say nothing of a comparison."""
+    return [
+        {name: one for name, one in table.items() if any(other.get(name) != one for other in tables)}
+        for table in tables
     ]
 
 

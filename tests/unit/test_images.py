@@ -73,9 +73,23 @@ def test_a_pair_differs_in_one_argument_only() -> None:
         with_gil, without = (
             images.arguments(b, PINS)["CONFIGURE"].split()
             for b in CATALOGUE.values()
-            if b.series == "3.14" and b.source is Source.SOURCE and b.optimize is optimize
+            if (b.series, b.source, b.optimize, b.is_variant) == ("3.14", Source.SOURCE, optimize, False)
         )
         assert sorted(without) == sorted([*with_gil, "--disable-gil"])
+
+
+@pytest.mark.parametrize(
+    ("name", "configure", "tools"),
+    [
+        ("3.14-source", "", ""),
+        ("3.14t-source-pgo", "--disable-gil --enable-optimizations --with-lto", ""),
+        ("3.14t-source-tail-calls", "--disable-gil CC=clang --with-tail-call-interp", "clang lld llvm"),
+        ("3.14-source-jit", "--enable-experimental-jit", "clang-19 llvm-19 python3"),
+        ("3.14-source-frame-pointers", "'CFLAGS=-fno-omit-frame-pointer -mno-omit-leaf-frame-pointer'", ""),
+    ],
+)
+def test_a_variant_is_configured_as_its_entry_says(name: str, configure: str, tools: str) -> None:
+    assert images.arguments(CATALOGUE[name], PINS) == {"CONFIGURE": configure, "TOOLS": tools}
 
 
 def test_deadsnakes_free_threaded_build_is_another_package_and_another_interpreter() -> None:
@@ -84,6 +98,8 @@ def test_deadsnakes_free_threaded_build_is_another_package_and_another_interpret
         "VENV_PACKAGE": "python3.14-venv",
         "INTERPRETER": "python3.14t",
         "FINGERPRINT": PINS.deadsnakes.fingerprint,
+        "KEYSERVER": PINS.deadsnakes.keyserver,
+        "PPA": PINS.deadsnakes.archive,
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.model import BuildFacts
 from reports.analysis import analyse
-from reports.parity import parity
+from reports.parity import parity, side_by_side
 from tests import made_up
 
 GIL, FREE = made_up.PAIR
@@ -34,10 +34,13 @@ def test_a_pair_made_alike_differs_in_free_threading_only() -> None:
         ("libc", "musl 1.2", "libc"),
         ("base", "debian:trixie-slim", "base image"),
         ("origin", "a local tree", "origin"),
+        ("frame_pointers", True, "frame pointers"),
+        ("tail_calls", True, "interpreter"),
+        ("jit", "off", "JIT"),
         ("configure", "--disable-gil --with-ensurepip=no --with-pydebug", "configure"),
     ],
 )
-def test_whatever_else_differs_is_named(field: str, value: str, named: str) -> None:
+def test_whatever_else_differs_is_named(field: str, value: object, named: str) -> None:
     assert _differences(GIL, msgspec.structs.replace(FREE, **{field: value})) == [named]
 
 
@@ -47,6 +50,8 @@ def test_whatever_else_differs_is_named(field: str, value: str, named: str) -> N
         ("configure", "'--disable-gil' '--prefix=/elsewhere' '--with-ensurepip=no'"),
         ("executable", "/elsewhere/bin/python3.13t"),
         ("ingredients", {"http_proxy": "http://proxy"}),
+        ("allocator", "mimalloc"),
+        ("system_packages", {"tzdata": "2026a"}),
     ],
 )
 def test_what_cannot_change_a_measurement_does_not_confound(field: str, value: object) -> None:
@@ -114,3 +119,24 @@ def test_a_package_confounds_only_the_workloads_that_need_it() -> None:
 
 def test_a_package_that_no_workload_needs_does_not_confound() -> None:
     assert _differences(GIL, msgspec.structs.replace(FREE, packages={"numpy": "2.4.6"})) == []
+
+
+def test_what_a_release_changed_by_itself_is_the_release() -> None:
+    newer = msgspec.structs.replace(GIL, release="3.15.0", frame_pointers=True, tail_calls=True)
+    assert _differences(GIL, newer) == []
+
+
+def test_one_image_with_the_jit_on_and_off_is_two_builds() -> None:
+    base = msgspec.structs.replace(GIL, image="sha256:1", jit="off")
+    switched = msgspec.structs.replace(base, jit="on", build=msgspec.structs.replace(base.build, jit=True))
+    assert parity(base, base, made_up.WORKLOADS).compared == ""
+    assert parity(base, switched, made_up.WORKLOADS).compared == "how they were made"
+
+
+def test_facts_side_by_side_leave_out_what_is_not_known_and_what_packages_share() -> None:
+    left = msgspec.structs.replace(GIL, system_packages={"libc6": "2.41", "tzdata": "2026a"})
+    right = msgspec.structs.replace(FREE, system_packages={"libc6": "2.41", "tzdata": "2026b"})
+    rows = dict(side_by_side([left, right]))
+    assert rows["system package tzdata"] == ["2026a", "2026b"]
+    assert "system package libc6" not in rows
+    assert "frame pointers" not in rows
