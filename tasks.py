@@ -24,7 +24,7 @@ _BENCH_HELP = {
     "profile": "quick, standard or rigorous: how much time for how much precision",
     "engine": "docker, or host: plain processes, for machines without a container engine",
     "optimize": "plain or pgo-lto, for builds from source",
-    "source": "a CPython tarball or git checkout (PATH or PATH@REF) to build from, instead of python.org's",
+    "source": "a CPython tarball, directory or git repository (PATH, PATH@REF or URL@REF) to build from",
     "resume": "a run directory whose remaining blocks are to be executed",
     "skip_unavailable": "execute the sizes that fit this machine, instead of refusing when one does not",
     "dry_run": "print the plan and an estimate of the time; touch nothing",

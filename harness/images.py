@@ -76,13 +76,6 @@ class Offer:
     origin: str = ""
     obstacle: str = ""
 
-    @property
-    def state(self) -> str:
-        """In a few words."""
-        if self.size is not None:
-            return f"made, {self.size / 1e6:.0f} MB"
-        return f"cannot be had: {self.obstacle}" if self.obstacle else f"can be made: {self.origin}"
-
 
 class Foundry:
     """Makes images of builds, once each.
@@ -138,7 +131,8 @@ class Foundry:
         obstacle = "" if base else self._base_obstacle(build.base)
         if build.source is Source.DEADSNAKES and not obstacle:
             obstacle = _archive_obstacle(f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease")
-        return Offer(build, origin=material.origin if material else f"{build.source}'s packages", obstacle=obstacle)
+        origin = material.origin if material else f"packages of {build.source.capitalize()}"
+        return Offer(build, origin=origin, obstacle=obstacle)
 
     def _base_obstacle(self, base: str) -> str:
         """Why a base image cannot be had; asked once."""

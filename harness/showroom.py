@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import re
+import textwrap
+from collections.abc import Sequence
 
 import msgspec
 
 from harness import builds, session, specs
-from harness.images import Foundry
+from harness.images import Foundry, Offer
 from harness.model import Source
 from harness.screen import Screen
 from reports import parity, summary
+
+_WIDTH = 120
+"""Columns for values, of all builds together."""
+
+_SUM = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def offers(*, source: str | None = None, as_json: bool = False) -> None:
@@ -26,8 +35,11 @@ def offers(*, source: str | None = None, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(msgspec.to_builtins(found), indent=1))
         return
-    print(summary.columns(("build", "here"), [(offer.build.name, offer.state) for offer in found]))
-    print(f"\n{_advice(sum(offer.size is not None for offer in found), sum(bool(offer.obstacle) for offer in found))}")
+    obstacles = list(dict.fromkeys(offer.obstacle for offer in found if offer.obstacle))
+    print(summary.columns(("build", "here"), [(offer.build.name, _state(offer, obstacles)) for offer in found]))
+    for number, obstacle in enumerate(obstacles, 1):
+        print(f"\n({number}) {obstacle}")
+    print("\n./inv build --builds NAME makes one, and ./inv build --facts NAME says what it is.")
 
 
 def facts(names: str, *, as_json: bool = False) -> None:
@@ -36,12 +48,18 @@ def facts(names: str, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(msgspec.to_builtins(found), indent=1))
         return
-    rows = [("≠" if len(set(values)) > 1 else "", name, *values) for name, values in parity.side_by_side(found)]
+    rows: list[tuple[str, ...]] = []
+    for name, values in parity.side_by_side(found):
+        shown = (_SUM.sub(r"\1…", value) for value in values)
+        cells = [textwrap.wrap(value, _WIDTH // len(found), break_on_hyphens=False) for value in shown]
+        first, *further = itertools.zip_longest(*cells, fillvalue="")
+        rows.append(("≠" if len(set(values)) > 1 else "", name, *first))
+        rows += (("", "", *line) for line in further)
     print(summary.columns(("", "", *(one.build.name for one in found)), rows))
 
 
-def _advice(made: int, obstacles: int) -> str:
-    parts = [f"{made} made"]
-    if obstacles:
-        parts.append(f"{obstacles} cannot be had here")
-    return f"{', '.join(parts)}.  ./inv build --builds NAME makes one, ./inv build --facts NAME says what it is."
+def _state(offer: Offer, obstacles: Sequence[str]) -> str:
+    """In a few words; the obstacle by its number."""
+    if offer.obstacle:
+        return f"cannot be made ({obstacles.index(offer.obstacle) + 1})"
+    return f"can be made of {offer.origin}" if offer.size is None else f"made, {offer.size / 1e6:.0f} MB"

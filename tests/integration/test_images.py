@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import builds, docker_client, images, interpreters, sources
+from harness import builds, docker_client, images, interpreters, showroom, sources
 from harness.docker_client import LABEL
 from harness.docker_images import Images
 from harness.equipment import RECIPE
@@ -80,6 +80,38 @@ def test_facts_say_how_the_build_was_made(pair_facts: tuple[BuildFacts, ...]) ->
         assert (facts.optimize, facts.link) == ("plain", "static")
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", facts.image)
         assert "trixie" in facts.base
+        assert (facts.frame_pointers, facts.tail_calls, facts.jit) == (False, False, "none")
+        assert facts.allocator == ("mimalloc" if facts.free_threaded else "pymalloc")
+        assert facts.system_packages["libc6"].startswith(facts.libc.removeprefix("glibc "))
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", layer) for layer in facts.layers)
+        assert len(facts.layers) >= 2
+
+
+def test_what_there_is_is_listed_and_nothing_is_made(
+    pair_facts: tuple[BuildFacts, ...], ours: Holdings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = ours()
+
+    showroom.offers()
+
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  "))
+    for facts in pair_facts:
+        assert re.fullmatch(r"made, \d+ MB", lines[facts.build.name])
+    shown = [state for name, state in lines.items() if name != "build"]
+    assert len(shown) == len(builds.load())
+    assert all(re.match(r"made, |can be made of |cannot be made \(\d\)", state) for state in shown)
+    assert ours() == before
+
+
+def test_facts_are_printed_side_by_side_and_differences_marked(
+    pair_facts: tuple[BuildFacts, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    showroom.facts(",".join(facts.build.name for facts in pair_facts))
+
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split() for row in rows if " free-threaded " in row] == [["≠", "free-threaded", "no", "yes"]]
+    assert [row.split() for row in rows if " allocator " in row] == [["≠", "allocator", "pymalloc", "mimalloc"]]
+    assert any(row.split()[:1] == ["compiler"] for row in rows), "the same compiler, no mark"
 
 
 def test_an_unchanged_build_is_not_built_again(pair_facts: tuple[BuildFacts, ...], client: docker.DockerClient) -> None:

@@ -106,6 +106,23 @@ def test_tuning_asks_and_without_a_terminal_to_ask_on_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--list", "--facts", "3.14"), "leave one of them out"),
+        (("--list", "--builds", "3.14"), "leave out --builds and --optimize"),
+        (("--facts", "3.14x"), 'did you mean "3.14'),
+        (("--json",), "name one of them"),
+    ],
+)
+def test_a_wrong_question_about_builds_ends_in_exit_status_2(arguments: tuple[str, ...], said: str) -> None:
+    ended = inv("build", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
         (("--build", "3.14,3.14t"), "is more than one build"),
         (("--build", "3.14x"), 'did you mean "3.14'),
         (("--workloads", "nosuch"), "there is no workload"),
