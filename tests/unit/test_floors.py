@@ -69,8 +69,10 @@ FLOORS = {
         "sources",
         "trees",
     },
-    4: {"archive", "comparing", "runs", "session", "workshop"},
+    4: {"archive", "comparing", "runs", "session", "showroom", "workshop"},
 }
+WITH_PAGES = {"archive", "comparing", "runs", "showroom"}
+"""Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"findings"},
@@ -98,6 +100,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("archive", "runs"),
     ("comparing", "runs"),
     ("runs", "session"),
+    ("showroom", "session"),
     ("workshop", "session"),
     ("chroot_engine", "docker_engine"),
     ("chroot_engine", "host_engine"),
@@ -184,7 +187,7 @@ def test_a_room_imports_from_lower_floors_only(name: str, path: Path) -> None:
         other_wing, _, rest = imported.partition(".")
         other = rest.partition(".")[0]
         if other_wing == "reports":
-            assert wing == "reports" or room in ("archive", "comparing", "runs"), f"{name} imports {imported}"
+            assert wing == "reports" or room in WITH_PAGES, f"{name} imports {imported}"
             assert wing != "reports" or _floor(other, REPORTS) < _floor(room, REPORTS), f"{name} imports {imported}"
         if other_wing == "harness" and other and other != "__version__":
             if wing == "reports":

@@ -95,7 +95,7 @@ def test_every_reason_of_a_failure_appears_with_message_and_output() -> None:
     text = _render(run, made_up.journal(run, failures=failures)).text
 
     assert len(failures) == len(Reason)
-    assert "64 of 160 planned samples failed" in text
+    assert "72 of 160 planned samples failed" in text
     for failure in failures:
         assert f"{failure.case} on 3.13t, in 8 blocks: {failure.message}" in text
         assert failure.output in text
