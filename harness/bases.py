@@ -47,13 +47,14 @@ def find(images: Images, suite: str, pin: BasePin) -> Base | None:
     return None
 
 
-def check(images: Images, pin: BasePin) -> None:
-    """HostError, saying why, where the base image can neither be pulled nor bootstrapped here; fetches nothing."""
+def obstacle(images: Images, pin: BasePin) -> str:
+    """Why the base image can neither be pulled nor bootstrapped here, empty where it can; fetches nothing."""
     try:
         images.ask_registry(pin.reference)
     except HostError as error:
         if network.apt_mirror(pin.distribution) is None:
-            raise _neither(pin, error.message) from error
+            return _neither(pin, error.message).message
+    return ""
 
 
 def _neither(pin: BasePin, refusal: str) -> HostError:

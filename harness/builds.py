@@ -97,21 +97,7 @@ def load(path: Path = IMAGES / "builds.toml", pins: Pins | None = None) -> dict[
     for name, entry in catalogue.items():
         if wrong := _mistake(name, entry, bases):
             raise RequestError(f"{path.name}: build {name}: {wrong}")
-    return {
-        name: Build(
-            name=name,
-            series=entry.series,
-            free_threaded=entry.free_threaded,
-            source=entry.source,
-            optimize=entry.optimize,
-            base=entry.base,
-            executable=entry.executable,
-            compiler=entry.compiler,
-            configure=entry.configure,
-            jit=entry.jit,
-        )
-        for name, entry in catalogue.items()
-    }
+    return {name: Build(name=name, **msgspec.structs.asdict(entry)) for name, entry in catalogue.items()}
 
 
 def resolve(names: Iterable[str], builds: Mapping[str, Build] | None = None) -> tuple[Build, ...]:

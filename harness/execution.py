@@ -389,15 +389,14 @@ class Execution:
         return None
 
 
-def _without_leftovers(seats: Iterable[_Seat], outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _without_leftovers(seats: Collection[_Seat], outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Samples of workers after which processes are still there are none: who else had turns was disturbed by them.
 
     A place does not know whose they are, and a block is of one workload: all its seats in that place have it.
     """
-    left: dict[int, int] = {}
+    places = {id(seat.place): seat.place for seat in seats}
+    left = {key: place.left() for key, place in places.items()}
     for seat, outcome in zip(seats, outcomes, strict=True):
-        if id(seat.place) not in left:
-            left[id(seat.place)] = seat.place.left()
         if (count := left[id(seat.place)]) and isinstance(outcome, Sample):
             yield _failure(seat, Reason.STRAY, f"processes that it left running: {count}")
         else:

@@ -6,11 +6,10 @@ the host reaches the network is not part of it, since whatever comes that way is
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,21 +127,18 @@ class Foundry:
                 return Offer(build, size=found.size if found else 0)
         except (HostError, RequestError) as error:
             return Offer(build, obstacle=error.message)
-        obstacle = "" if base else self._base_obstacle(build.base)
+        obstacle = "" if base else self._once(build.base, lambda: bases.obstacle(self._images, pin))
         if build.source is Source.DEADSNAKES and not obstacle:
-            obstacle = _archive_obstacle(f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease")
+            release = f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease"
+            obstacle = self._once(release, lambda: _archive_obstacle(release))
         origin = material.origin if material else f"packages of {build.source.capitalize()}"
         return Offer(build, origin=origin, obstacle=obstacle)
 
-    def _base_obstacle(self, base: str) -> str:
-        """Why a base image cannot be had; asked once."""
-        if base not in self._obstacles:
-            try:
-                bases.check(self._images, self._pins.bases[base])
-                self._obstacles[base] = ""
-            except HostError as error:
-                self._obstacles[base] = error.message
-        return self._obstacles[base]
+    def _once(self, subject: str, ask: Callable[[], str]) -> str:
+        """The obstacle to a subject that several builds share: asking the network for it takes seconds."""
+        if subject not in self._obstacles:
+            self._obstacles[subject] = ask()
+        return self._obstacles[subject]
 
     def close(self) -> None:
         """Close the connections to the engine, where there are any."""
@@ -238,9 +234,10 @@ class Foundry:
     def _pair(self, series: str, optimize: Optimize) -> tuple[Build, ...]:
         wanted = (series, Source.SOURCE, optimize, False)
         pair = [b for b in load().values() if (b.series, b.source, b.optimize, b.is_variant) == wanted]
-        if {build.free_threaded for build in pair} != {False, True} or len(pair) != 2:
+        pair.sort(key=lambda build: build.free_threaded)
+        if [build.free_threaded for build in pair] != [False, True]:
             raise RequestError(f"builds.toml has no pair of {series} builds from source with optimize = {optimize!r}")
-        return tuple(sorted(pair, key=lambda build: build.free_threaded))
+        return tuple(pair)
 
     @cached_property
     def _pins(self) -> Pins:
@@ -260,7 +257,6 @@ class Foundry:
         return sources.Tarballs(self._pins.cpython, sites, self._cache / "sources")
 
 
-@functools.cache
 def _archive_obstacle(url: str) -> str:
     return "" if sources.ask(url) is sources.Answer.THERE else "its archive does not answer here"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import re
@@ -89,10 +88,11 @@ def _tree(path: Path) -> Material:
     return Material(release, f"sha256:{digest.hexdigest()}", origin, provide)
 
 
-def _commit(repository: Path, ref: str) -> Material:
+def _commit(repository: Path, ref: str, name: str = "") -> Material:
+    """A commit; `name` says it to people where git cannot describe it, without tags and history."""
     commit = _git(repository, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}").strip()
     release = _release_in_header(_git(repository, "show", f"{commit}:{_PATCHLEVEL}"), f"{repository} at {ref}")
-    described = _git(repository, "describe", "--tags", "--always", commit).strip()
+    described = name or _git(repository, "describe", "--tags", "--always", commit).strip()
 
     def provide(destination: Path, progress: Progress) -> None:
         with progress.task(f"packing the source at {described}"):
@@ -112,9 +112,7 @@ def _fetched(text: str, cache: Path) -> Material:
     _git(repository, "init", "--quiet", "--bare")
     kept = f"refs/gilometer/{hashlib.sha256(ref.encode()).hexdigest()[:12]}"
     _git(repository, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, f"+{ref}:{kept}")
-    found = _commit(repository, kept)
-    commit = found.identity.removeprefix("git:")
-    return dataclasses.replace(found, origin=f"git {ref} (commit {commit[:12]})")
+    return _commit(repository, kept, name=ref)
 
 
 def _git(path: Path, *arguments: str, check: bool = True) -> str:

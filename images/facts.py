@@ -18,11 +18,6 @@ def _is_gil_enabled() -> bool:
         return True
 
 
-def _uses_shared_library() -> bool:
-    """Asked of the process itself: Debian's interpreter is static, while its Py_ENABLE_SHARED says shared."""
-    return "/libpython" in pathlib.Path("/proc/self/maps").read_text(encoding="utf-8")
-
-
 def _commit() -> str:
     """Tag or branch and commit of the git repository that it was compiled in; empty for one from a tarball."""
     _, tag, commit = sys._git
@@ -66,7 +61,10 @@ def _frame_pointers() -> bool | None:
 
 
 def _core() -> str:
-    """The file that holds the interpreter: libpython where it is linked to one, otherwise the executable."""
+    """The file that holds the interpreter: libpython where it is linked to one, otherwise the executable.
+
+    Asked of the process itself: Debian's interpreter is static, while its Py_ENABLE_SHARED says shared.
+    """
     for line in pathlib.Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         if "/libpython" in line:
             return line.split(maxsplit=5)[5]
@@ -166,7 +164,7 @@ def main() -> None:
         "base_executable": os.path.realpath(sys._base_executable),
         "compiler": platform.python_compiler(),
         "configure": variable("CONFIG_ARGS") or "",
-        "shared": _uses_shared_library(),
+        "shared": "/libpython" in _core(),
         "libc": os.confstr("CS_GNU_LIBC_VERSION") or " ".join(platform.libc_ver()),
         "machine": platform.machine(),
         "packages": {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()},

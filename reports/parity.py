@@ -138,7 +138,7 @@ def side_by_side(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
     """Every fact that is known of any build by its name, with its value for each of the builds; empty where unknown."""
     rows = [
         ("release", [b.release for b in builds]),
-        ("free-threaded", ["yes" if b.free_threaded else "no" for b in builds]),
+        ("free-threaded", [_whether(b.free_threaded) for b in builds]),
         ("GIL in a fresh process", ["on" if b.gil_enabled else "off" for b in builds]),
         ("version", [b.version for b in builds]),
         ("compiler", [b.compiler for b in builds]),

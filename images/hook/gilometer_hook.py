@@ -100,6 +100,7 @@ class Lockstep(HookBase):
 
     def _wait(self, request: bytes) -> None:
         global _out_of_turn
+        _leave_if_forked()
         if self._harness is None:
             return
         before = process_time()
@@ -109,7 +110,6 @@ class Lockstep(HookBase):
         _out_of_turn += process_time() - before
 
     def __enter__(self) -> None:
-        _leave_if_forked()
         self._wait(b"?")
         if self._gauged:
             self._before = _gauge()
@@ -118,15 +118,15 @@ class Lockstep(HookBase):
     def __exit__(self, *exception: object) -> None:
         global _threads
         _leave_if_forked()
-        threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no import for it
-        _threads = (_threads[0] if _threads else threads, threads)
+        if self._harness is not None:
+            threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no import for it
+            _threads = (_threads[0] if _threads else threads, threads)
         if self._gauged:
             waited = (_waited() or 0) - self._waited
             _gauges.append((self._before, _gauge(), max(0, waited)))  # a thread that has ended takes its count along
 
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""
-        _leave_if_forked()
         self._wait(b"=")
         if _fork_came_back():
             sys.exit(_FORKED_STATUS)
