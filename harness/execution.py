@@ -414,7 +414,7 @@ def _affinity(case: Case, block: Block) -> tuple[int, ...]:
 def _environment(place: Place, build: BuildFacts, workload: Workload, block: Block, seat: str) -> dict[str, str]:
     """All that a worker's environment holds; names and lengths are the same for every seat of a block."""
     return environment(place, build, workload) | {
-        "GILOMETER_GAUGE": str(int(block.gauged)),
+        "GILOMETER_GAUGE": str((1 + block.settling) * block.gauged),  # the turns that are values
         "GILOMETER_SEAT": seat,
         "GILOMETER_SOCKET": str(place.exchange / "turns"),
         "PYTHONHASHSEED": str(block.hash_seed),

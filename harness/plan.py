@@ -27,7 +27,7 @@ from harness.model import (
     Workload,
     cpu_list,
 )
-from harness.planning import LOOKS, Variances, even, values_per_worker
+from harness.planning import LOOKS, Variances, even, first_look, most_values, values_per_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ CONTAINER_SECONDS = 0.5
 
 WORKER_SECONDS = 0.25
 """Start and end of a worker process, for the estimate before anything was measured."""
+
+FIRST_LOOKS_SHARE = 0.5
+"""Of a budget, what blocks before the first look may take by having more values than would do."""
 
 VARIANCE_RATIO = 9.0
 """Variance between the pairs of a block over that between blocks, before anything was measured (docs/method.md)."""
@@ -135,6 +138,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         raise RequestError(f"nothing is left to measure: {'; '.join(reasons)}")
     blocks: list[Block] = []
     costs = _Costs(request.workloads, request.size)
+    values = _first_values(request, effort, groups, costs)
     for round_ in range(request.blocks or effort.blocks):
         for group in shuffle.sample(groups, len(groups)):
             first, cpus = group[0], group[0].cpus
@@ -147,7 +151,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
                     hash_seed=shuffle.choice(_HASH_SEEDS),
                     order_seed=shuffle.randrange(2**32),
                     home=cpus[round_ % len(cpus)],
-                    values=_values(request, effort, group, costs),
+                    values=values[group],
                     measure=first.measure,
                     settling=costs.settling(first),
                     gauged=first.measure is Measure.TIME and not request.stress,
@@ -235,7 +239,7 @@ def first_look_seconds(plan: Plan) -> float:
     first = []
     for block in plan.blocks:
         seen[block.group] += 1
-        if seen[block.group] <= LOOKS[0]:
+        if seen[block.group] <= first_look(block.measure):
             first.append(block)
     return _seconds(plan, first)
 
@@ -279,17 +283,28 @@ def _cases(workload: Workload, cpus: tuple[int, ...], measure: Measure, request:
                 yield _case(workload, strategy, count, cpus, measure, request)
 
 
-def _values(request: Request, effort: Effort, group: Sequence[Case], costs: _Costs) -> int:
-    """Values per worker until the first look, which knows better."""
+def _first_values(
+    request: Request, effort: Effort, groups: Sequence[tuple[Case, ...]], costs: _Costs
+) -> dict[tuple[Case, ...], int]:
+    """Values per worker until the first look, which knows better; more of them where the budget has room."""
+    budget = 0.0 if request.blocks else request.budget_seconds or effort.budget_seconds
+    timed = sum(group[0].measure is not Measure.MEMORY for group in groups)
+    block_seconds = FIRST_LOOKS_SHARE * budget / (LOOKS[0] * max(1, timed))
+    return {group: _values(request, effort, group, costs, block_seconds) for group in groups}
+
+
+def _values(request: Request, effort: Effort, group: Sequence[Case], costs: _Costs, block_seconds: float) -> int:
+    """Those of a group, in blocks that may take `block_seconds` where that is longer than they have to."""
     first = group[0]
+    turns = len(request.builds) * sum(costs.turn(case) for case in group)
+    start = WORKER_SECONDS + len(request.builds) * len(group) * WORKER_SECONDS / 2 + WARMUPS * turns
+    roomy = min(most_values(start, turns), int((block_seconds - start) / turns))
     match first.measure:
         case Measure.TIME:
-            turns = len(request.builds) * sum(costs.turn(case) for case in group)
-            workers = WORKER_SECONDS + len(request.builds) * len(group) * WORKER_SECONDS / 2
             guess = Variances(within=VARIANCE_RATIO, between=1.0)
-            return even(values_per_worker(guess, workers + WARMUPS * turns, turns, cap=LOOKS[0]))
+            return even(max(roomy, values_per_worker(guess, start, turns, cap=LOOKS[0])))
         case Measure.CAPACITY:  # whole rounds over all CPUs of the set, since each window is on other ones
-            return len(first.cpus) * math.ceil(effort.windows / len(first.cpus))
+            return len(first.cpus) * math.ceil(max(roomy, effort.windows) / len(first.cpus))
         case Measure.MEMORY:
             return MEMORY_VALUES
         case _:

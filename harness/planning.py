@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.model import Measure
+
 # NumPy and SciPy are imported where they are needed: whoever only asks for the looks need not wait a second for them.
 
 CONFIDENCE = 0.95
@@ -17,6 +19,13 @@ CONFIDENCE = 0.95
 
 LOOKS = (8, 12, 16, 24, 32, 48, 64)
 """Block counts at which a case may stop.  Preset, because looking after every block would find a lucky width sooner."""
+
+MEMORY_LOOK = 4
+"""And where memory is measured: it hardly varies, and a block of it costs two containers for each value."""
+
+REST = 0.06
+"""Share of a block that may be anything but values: more values than leave that much save nearly nothing, and a block
+should stay short against what changes on the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ def values_per_worker(found: Variances, worker_cost: float, value_cost: float, c
         return cap
     ideal = math.sqrt(worker_cost / value_cost * found.within / found.between)
     return max(1, min(cap, math.ceil(ideal)))
+
+
+def most_values(worker_cost: float, value_cost: float) -> int:
+    """Values of a worker, at least 2, that leave `REST` of a block to everything else."""
+    return max(2, math.ceil((1 - REST) / REST * worker_cost / value_cost))
 
 
 def even(values: int) -> int:
@@ -119,11 +133,16 @@ def confidence_at_looks(confidence: float) -> float:
     return 1 - 0.7 * (1 - confidence)
 
 
-def next_look(blocks: int, cap: int = LOOKS[-1]) -> int | None:
+def first_look(measure: Measure) -> int:
+    """The block count of the first look."""
+    return MEMORY_LOOK if measure is Measure.MEMORY else LOOKS[0]
+
+
+def next_look(blocks: int, cap: int = LOOKS[-1], first: int = LOOKS[0]) -> int | None:
     """The block count of the next look after `blocks`; the last one is at `cap`.  None where that is reached."""
     if blocks >= cap:
         return None
-    return min(next((look for look in LOOKS if look > blocks), cap), cap)
+    return min(next((look for look in (first, *LOOKS) if look > blocks), cap), cap)
 
 
 def enough(half_width: float, target: float) -> bool:

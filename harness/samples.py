@@ -81,7 +81,7 @@ def read(path: Path, *, case: str, build: str, turns: Sequence[Turn], settling: 
             for group in _by_turn(turns, len(run.warmups), settling)
         ),
         evidence=evidence,
-        gauges=tuple(group[-1] for group in _by_turn(gauges, len(run.warmups), settling)),
+        gauges=gauges,
         metadata=_plain(metadata),
     )
 

@@ -14,13 +14,9 @@ from harness import planning, stats
 from harness.gauge import LEAST_BLOCKS, Best
 from harness.journal import Attempts, BlockRecord, Calibration, Depth, JournalLine, Sample, Settled, Stop
 from harness.model import Block, Group, Measure, Plan
-from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks, enough, next_look
+from harness.planning import CONFIDENCE, confidence_at_looks, enough, next_look
 from harness.ratios import Ratio, Seat, ratios
 from harness.stats import Series
-
-REST = 0.15
-"""Share of a block that may be anything but values: more values than leave that much save nearly nothing, and a block
-should stay short against what changes on the machine."""
 
 _LEVEL = confidence_at_looks(CONFIDENCE)
 
@@ -37,6 +33,7 @@ class _State:
     windows: int
     """Values of one round: of capacity as many as CPUs, else one."""
     cap: int
+    first_look: int
     best: Best
     samples: dict[int, dict[Seat, Sample]] = field(default_factory=dict)
     """Of the valid blocks, by index."""
@@ -53,13 +50,9 @@ class _State:
     settled: Settled | None = None
 
     @property
-    def first_look(self) -> int:
-        return min(LOOKS[0], self.cap)
-
-    @property
     def looks(self) -> bool:
         """Whether this is a number of blocks at which it may stop."""
-        return next_look(len(self.done) - 1, self.cap) == len(self.done)
+        return next_look(len(self.done) - 1, self.cap, self.first_look) == len(self.done)
 
     def take(self, record: BlockRecord) -> None:
         """Note what became of a block, and look where it is time to."""
@@ -105,7 +98,7 @@ class _State:
         turns = self._turns_seconds()
         round_seconds = turns / self._rounds()
         block_seconds = max(0.0, (math.fsum(self.seconds) - turns) / len(self.samples))
-        most = max(2, math.ceil((1 - REST) / REST * block_seconds / round_seconds))
+        most = planning.most_values(block_seconds, round_seconds)
 
         def wished(one: planning.Variances) -> int:
             return planning.values_per_worker(one, block_seconds, round_seconds, most)
@@ -180,13 +173,15 @@ class Stopping:
         self._states: dict[Group, _State] = {}
         for group, blocks in planned.items():
             found = tuple(ratios([cases[id_] for id_ in group], plan.builds))
+            measure = blocks[0].measure
             of_builds = tuple(ratio for ratio in found if not ratio.is_speedup)
             self._states[group] = _State(
                 group=group,
                 targets=of_builds or found,
                 extras=tuple(ratio for ratio in found if ratio.is_speedup) if of_builds else (),
-                windows=len(blocks[0].cpus) if cases[group[0]].measure is Measure.CAPACITY else 1,
+                windows=len(blocks[0].cpus) if measure is Measure.CAPACITY else 1,
                 cap=len(blocks),
+                first_look=min(planning.first_look(measure), len(blocks)),
                 best=best,
             )
 

@@ -9,7 +9,6 @@ It runs inside the interpreters that are compared: it needs Python 3.11, pyperf 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import functools
 import itertools
@@ -284,6 +283,8 @@ def _workers(
                 yield lambda: list(executor.map(wrapped, parts))
         case Strategy.ASYNCIO:
             assert task is not None
+            import asyncio  # takes as long as everything else here
+
             with asyncio.Runner() as runner:
                 yield lambda: runner.run(_gather(task, parts))
         case _:
@@ -291,6 +292,8 @@ def _workers(
 
 
 async def _gather(task: Callable[[Part], Coroutine[Any, Any, Result]], parts: Sequence[Part]) -> list[Result]:
+    import asyncio
+
     return await asyncio.gather(*map(task, parts))
 
 

@@ -9,8 +9,9 @@ What is said, one byte each, over the Unix socket that GILOMETER_SOCKET names, a
     =   worker: my warm-ups, or my values, are done (and I am blocked)
     !   harness: go on
 
-Where GILOMETER_GAUGE is 1, a turn begins and ends with a gauge: how long a short loop takes on each CPU that this
-process may use.  It tells how fast the CPUs were.  In between it is counted for how long threads waited for a CPU.
+Where GILOMETER_GAUGE is n, from 1, each warm-up and every n-th turn after them begins and ends with a gauge: how long
+a short loop takes on each CPU that this process may use.  It tells how fast the CPUs were.  In between it is counted
+for how long threads waited for a CPU.
 
 What a worker does while it is not its turn is done at the others' cost, so it is counted too.  A process that the
 workload forks and that comes back from it ends here: it has no turn, and one worker is enough.
@@ -93,8 +94,11 @@ class Lockstep(HookBase):
     """Takes turns with the other workers of a block."""
 
     def __init__(self) -> None:
+        warms_up = _harness is None
         self._harness = _connect()
-        self._gauged = self._harness is not None and os.environ["GILOMETER_GAUGE"] == "1"
+        gauge = int(os.environ["GILOMETER_GAUGE"]) if self._harness is not None else 0
+        self._gauged_each = min(gauge, 1) if warms_up else gauge
+        self._turns = 0
         self._before: list[int] = []
         self._waited = 0
 
@@ -111,7 +115,8 @@ class Lockstep(HookBase):
 
     def __enter__(self) -> None:
         self._wait(b"?")
-        if self._gauged:
+        self._turns += 1
+        if self._is_gauged():
             self._before = _gauge()
             self._waited = _waited() or 0
 
@@ -121,9 +126,12 @@ class Lockstep(HookBase):
         if self._harness is not None:
             threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no import for it
             _threads = (_threads[0] if _threads else threads, threads)
-        if self._gauged:
+        if self._is_gauged():
             waited = (_waited() or 0) - self._waited
             _gauges.append((self._before, _gauge(), max(0, waited)))  # a thread that has ended takes its count along
+
+    def _is_gauged(self) -> bool:
+        return self._gauged_each > 0 and self._turns % self._gauged_each == 0
 
     def teardown(self, metadata: dict[str, object]) -> None:
         """Wait until every worker of the block is done, then say what became of this process."""

@@ -86,6 +86,7 @@ REPORTS = {
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("authors", "engine"),
+    ("planning", "model"),
     ("builds", "specs"),
     ("scaffold", "scripts"),
     ("pyperformance", "requirements"),

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import RequestError
 from harness.model import Measure, Placement, Profile, Size, Split, Strategy, Workload
-from harness.plan import EFFORTS, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
+from harness.plan import EFFORTS, MEMORY_VALUES, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
 from harness.planning import LOOKS
 from tests.toys import facts
 
@@ -200,16 +200,29 @@ def test_a_fixed_number_of_blocks_has_neither() -> None:
     assert (plan.target, plan.budget_seconds, len(plan.blocks)) == (None, None, 3)
 
 
+ABLE = msgspec.structs.replace(PURE, capacity=True)
+
+
 def test_a_budget_bounds_the_estimate_but_not_below_the_first_look() -> None:
-    whole = estimate_seconds(make_plan(replace(request(PURE, SINGLE), budget_seconds=1e6), ()))
-    short = make_plan(replace(request(PURE, SINGLE), budget_seconds=1), ())
+    whole = estimate_seconds(make_plan(replace(request(PURE, SINGLE), blocks=16), ()))
     half = estimate_seconds(make_plan(replace(request(PURE, SINGLE), budget_seconds=0.75 * whole), ()))
+    short = make_plan(replace(request(PURE, SINGLE), budget_seconds=1), ())
     assert half == 0.75 * whole
     assert estimate_seconds(short) == first_look_seconds(short)
     assert 0.4 * whole < first_look_seconds(short) < 0.6 * whole
 
 
-ABLE = msgspec.structs.replace(PURE, capacity=True)
+def test_where_the_budget_has_room_little_of_a_block_is_anything_but_values() -> None:
+    def values(**options: Any) -> dict[Measure, int]:
+        plan = make_plan(replace(request(ABLE, cpus=2), measures=tuple(Measure), **options), ())
+        return {block.measure: block.values for block in plan.blocks}
+
+    tight, roomy, endless = values(budget_seconds=60), values(budget_seconds=600), values(budget_seconds=1e6)
+    assert tight == values(blocks=4), "what a few blocks need"
+    assert tight[Measure.TIME] < roomy[Measure.TIME] <= endless[Measure.TIME]
+    assert tight[Measure.CAPACITY] < endless[Measure.CAPACITY]
+    assert {one[Measure.MEMORY] for one in (tight, roomy, endless)} == {MEMORY_VALUES}
+    assert endless == values(budget_seconds=1e9), "more would save nothing"
 
 
 def test_values_before_the_first_look_balance_costs() -> None:

@@ -24,7 +24,7 @@ from harness.journal import (
 )
 from harness.model import Block, Measure, Run
 from harness.plan import Request, make_plan
-from harness.planning import CONFIDENCE, LOOKS, confidence_at_looks
+from harness.planning import CONFIDENCE, LOOKS, MEMORY_LOOK, confidence_at_looks
 from harness.stopping import Stopping
 from reports.analysis import analyse
 from tests import made_up
@@ -80,6 +80,20 @@ def test_a_group_stops_at_its_first_look_where_that_is_enough() -> None:
     assert blocks(run, journal) == {LOOP: 8, DATA: 8}
     assert {one.reason for one in settled(journal).values()} == {Stop.TARGET}
     assert all(one.half_width is not None and one.half_width <= 0.05 for one in settled(journal).values())
+
+
+def test_memory_has_its_first_look_sooner() -> None:
+    run = made_up.run(
+        workloads=[made_up.workload(LOOP, threaded=False)], blocks=16, measures=(Measure.TIME, Measure.MEMORY)
+    )
+    run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
+    found = {r.index: r for r in made_up.journal(run, made_up.truth(1.0, 1.0), noise=0.005) if isinstance(r, BlockRecord)}
+    journal = whole(run, found)
+    cases = {case.id: case.measure for case in run.plan.cases}
+    assert {cases[one.cases[0]]: one.blocks for one in journal if isinstance(one, Settled)} == {
+        Measure.TIME: LOOKS[0],
+        Measure.MEMORY: MEMORY_LOOK,
+    }
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.05, 0.07, 0.09, 0.12, 0.2])
