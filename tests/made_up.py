@@ -192,6 +192,7 @@ def run(
                 order_seed=index,
                 home=cpus[index % len(cpus)],
                 values=2 if group[0].measure is Measure.MEMORY else values,
+                measure=group[0].measure,
                 gauged=gauged and group[0].measure is Measure.TIME,
             )
             for index, group in enumerate(order)
