@@ -62,7 +62,9 @@ class Outfitter:
             else:
                 printed = self.images.execute(image, [facts.executable, "-I", "-c", _PACKAGES, str(folder)])
                 environment = Environment(folder=str(folder), packages=_packages(printed))
-                facts = msgspec.structs.replace(facts, image=image, recipe=recipe)
+                found = self.images.inspect(image)
+                layers, size = (found.layers, found.size) if found else ((), 0)
+                facts = msgspec.structs.replace(facts, image=image, recipe=recipe, layers=layers, size=size)
             facts = _with(facts, lock, environment)
         return facts
 

@@ -215,6 +215,7 @@ class Foundry:
             recipe=recipe.sha256,
             origin=labels.get(_ORIGIN) or _package_origin(build, answers.system_packages),
             layers=found.layers if found else (),
+            size=found.size if found else 0,
             ingredients=msgspec.json.decode(labels.get(_INGREDIENTS, "{}"), type=dict[str, str]),
         )
 

@@ -44,6 +44,7 @@ def describe(
     recipe: str = "",
     ingredients: Mapping[str, str] | None = None,
     layers: Sequence[str] = (),
+    size: int = 0,
 ) -> BuildFacts:
     """The facts of a build: its answers, and where it came from; an interpreter of the host has no image."""
     return BuildFacts(
@@ -75,6 +76,7 @@ def describe(
         allocator=answers.allocator,
         system_packages=answers.system_packages if image else {},
         layers=tuple(layers),
+        size=size,
     )
 
 

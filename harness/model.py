@@ -149,6 +149,8 @@ class BuildFacts(Struct, frozen=True, kw_only=True):
     """What the image's package manager has installed: name to version."""
     layers: tuple[str, ...] = ()
     """Digests of the image's layers, the lowest first."""
+    size: int = 0
+    """Bytes of the image, all of its layers together."""
 
 
 # -- workloads and cases -----------------------------------------------------------------------------------------------

@@ -200,6 +200,7 @@ def report(name: str, *, as_json: bool = False) -> None:
 
 
 def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, *, as_json: bool) -> int:
+    from harness import provenance
     from harness.execution import Execution
     from harness.stopping import Stopping
 
@@ -241,6 +242,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     write_pyperf(directory / "pyperf", run, lines)
+    provenance.write(directory / "builds", run)
     findings = _explain(directory, run, lines, as_json=as_json)
     if complete and findings:
         _learn(directory.parent, findings)

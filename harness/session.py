@@ -50,7 +50,8 @@ def build(options: BenchOptions) -> None:
         built, _ = builds(options, screen)
     for facts in built:
         gil = "free-threaded" if facts.free_threaded else "with the GIL"
-        print(f"{facts.build.name}: CPython {facts.release} {gil}, {facts.optimize}, image {facts.image[:19]}")
+        image = f"image {facts.image[:19]} of {facts.size / 1e6:.0f} MB"
+        print(f"{facts.build.name}: CPython {facts.release} {gil}, {facts.optimize}, {image}")
 
 
 def prepare(*names: str) -> tuple[BuildFacts, ...]:

@@ -159,6 +159,7 @@ def side_by_side(builds: Sequence[BuildFacts]) -> list[tuple[str, list[str]]]:
         ("recipe", [b.recipe for b in builds]),
         ("executable", [b.executable for b in builds]),
         ("isolation", [str(b.isolation) for b in builds]),
+        ("size", [f"{b.size / 1e6:.0f} MB" if b.size else "" for b in builds]),
         ("layers", [" ".join(one.removeprefix("sha256:")[:12] for one in b.layers) for b in builds]),
         *_by_name("package", [packages(b) for b in builds]),
         *_by_name("system package", _without_shared([b.system_packages for b in builds])),

@@ -37,6 +37,7 @@ FLOORS = {
         "noise",
         "lockstep",
         "plan",
+        "provenance",
         "requirements",
         "pyperformance",
         "samples",
@@ -139,6 +140,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
 }
 LIBRARIES = {
     "altair": {"reports.charts"},
+    "cyclonedx": {"harness.provenance"},
     "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
     "invoke": {"tasks"},
     "jinja2": {"reports.page"},
@@ -150,6 +152,7 @@ LIBRARIES = {
         "harness.steps",
         "reports.measured",
     },
+    "packageurl": {"harness.provenance"},
     "pyperf": {"harness.samples", "reports.imported"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
     "rich": {"harness.screen"},

@@ -87,7 +87,8 @@ def test_memory_has_its_first_look_sooner() -> None:
         workloads=[made_up.workload(LOOP, threaded=False)], blocks=16, measures=(Measure.TIME, Measure.MEMORY)
     )
     run = msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, target=0.05))
-    found = {r.index: r for r in made_up.journal(run, made_up.truth(1.0, 1.0), noise=0.005) if isinstance(r, BlockRecord)}
+    lines = made_up.journal(run, made_up.truth(1.0, 1.0), noise=0.005)
+    found = {line.index: line for line in lines if isinstance(line, BlockRecord)}
     journal = whole(run, found)
     cases = {case.id: case.measure for case in run.plan.cases}
     assert {cases[one.cases[0]]: one.blocks for one in journal if isinstance(one, Settled)} == {
