@@ -484,6 +484,17 @@ def test(_: Context, only: str | None = None, k: str | None = None) -> int:
     return workshop.test(only, k)
 
 
+@verb(help={"update": "look for new releases of CPython and new base images, check signatures, and pin what is good"})
+def pins(_: Context, update: bool = False) -> None:
+    """What images are made of, by content: images/pins.toml, shown or brought up to date.
+
+    Example: inv pins --update
+    """
+    from harness import workshop
+
+    workshop.pins(update=update)
+
+
 @verb(help={"fix": "mend what can be mended automatically"})
 def lint(_: Context, fix: bool = False) -> int:
     """ruff and mypy.

@@ -55,14 +55,25 @@ class DeadsnakesPin(Struct, frozen=True, kw_only=True):
     """Where the key is asked for by its fingerprint (HKP over HTTP)."""
 
 
+class Signer(Struct, frozen=True, kw_only=True):
+    """Who signs the releases of a series with sigstore: its release manager."""
+
+    identity: str
+    """E-mail address."""
+    issuer: str
+    """URL of who vouches for it (OpenID Connect)."""
+
+
 class Pins(Struct, frozen=True, kw_only=True):
-    """pins.toml."""
+    """pins.toml, which `inv pins --update` writes."""
 
     bases: dict[str, BasePin]
     """By suite."""
     deadsnakes: DeadsnakesPin
     cpython: dict[str, str]
     """Release to sha256 of Python-RELEASE.tar.xz."""
+    signers: dict[str, Signer]
+    """By series."""
 
 
 class _Entry(Struct, frozen=True, kw_only=True):

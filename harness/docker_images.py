@@ -80,10 +80,13 @@ class Images:
             raise HostError(f"{reference} cannot be pulled: the engine does not have it afterwards")
         return found.id
 
-    def ask_registry(self, reference: str) -> None:
-        """HostError where the registry of repository@digest does not say that it has it; nothing is pulled."""
+    def ask_registry(self, reference: str) -> str:
+        """Digest of repository@digest or repository:tag in its registry; nothing is pulled.
+
+        HostError where the registry does not say that it has it.
+        """
         with engine_errors():
-            self._api.inspect_distribution(reference)
+            return str(self._api.inspect_distribution(reference)["Descriptor"]["digest"])
 
     def import_tree(self, tree: IO[bytes], tag: str, labels: Mapping[str, str]) -> str:
         """Make an image of one layer from a tar archive.  Returns its id."""

@@ -155,8 +155,8 @@ def _dependencies(facts: BuildFacts) -> Iterator[dict[str, object]]:
     """What it was made of, each with a digest where it has one."""
     for name, what in (("base image", facts.base), ("CPython", facts.origin)):
         if what:
-            digest = _digest(what)
-            yield {"name": name, "annotations": {"is": what}} | ({"digest": digest} if digest else {})
+            found: dict[str, object] = {"name": name, "annotations": {"is": what}}
+            yield found | ({"digest": digest} if (digest := _digest(what)) else {})
     for lock, environment in facts.environments.items():
         yield {"name": "lock file", "annotations": {"folder": environment.folder}, "digest": {"sha256": lock}}
 

@@ -119,7 +119,7 @@ class Tarballs:
 
         def provide(destination: Path, progress: Progress) -> None:
             if not kept.exists():
-                _download(url, kept, sha256, progress)
+                download(url, kept, lambda part: verify(part, sha256, name=url), progress)
                 _note_of(kept).write_text(site, encoding="utf-8")
             try:
                 verify(kept, sha256)
@@ -158,8 +158,11 @@ class Tarballs:
         return " and ".join(parts) if candidates else releases
 
 
-def _download(url: str, target: Path, sha256: str, progress: Progress) -> None:
-    """Fetch `url` to `target`, which appears only once it is whole and verified."""
+def download(url: str, target: Path, check: Callable[[Path], None], progress: Progress) -> None:
+    """Fetch `url` to `target`, which appears only once it is whole and `check` does not object to it.
+
+    HostError where it cannot be fetched.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}")
     try:
@@ -172,7 +175,7 @@ def _download(url: str, target: Path, sha256: str, progress: Progress) -> None:
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
                 task.update(file.tell() / 1e6, f"{file.tell() / 1e6:.0f} MB")
-        verify(part, sha256, name=url)
+        check(part)
         part.replace(target)
     except requests.RequestException as error:
         raise HostError(f"{url} could not be downloaded: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from harness import execution
 from harness.errors import HostError
 from harness.model import BuildFacts
+from tests.web import Server
 
 
 def required(present: object, what: str) -> None:
@@ -28,6 +30,14 @@ def required(present: object, what: str) -> None:
 def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share the machine with whatever else it does: where nothing else is said, no block is invalid for it."""
     monkeypatch.setattr(execution, "disturbances", lambda *_: ())
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A web server on loopback."""
+    server = Server()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ FLOORS = {
         "host_builds",
         "host_engine",
         "images",
+        "pinning",
         "provision",
         "rehearsal",
         "request",
@@ -123,6 +124,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("images", "sources"),
     ("images", "trees"),
     ("trees", "sources"),
+    ("pinning", "sources"),
     ("provision", "docker_client"),
     ("stats", "ranks"),
     ("steps", "ranks"),
@@ -154,9 +156,11 @@ LIBRARIES = {
     },
     "packageurl": {"harness.provenance"},
     "pyperf": {"harness.samples", "reports.imported"},
-    "requests": {"harness.sources", "harness.docker_client", "harness.docker_images"},
+    "requests": {"harness.sources", "harness.docker_client", "harness.docker_images", "harness.pinning"},
     "rich": {"harness.screen"},
     "scipy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling"},
+    "sigstore": {"harness.pinning"},
+    "tomlkit": {"harness.pinning"},
     "vl_convert": {"reports.charts"},
 }
 
