@@ -37,9 +37,14 @@ def inverses(part: Sequence[Matrix]) -> list[tuple[Matrix, Matrix]]:
 
 
 def right(results: Sequence[list[tuple[Matrix, Matrix]]]) -> int:
-    """How many of the inverses are inverses: at this condition number the residual stays below 1e-12."""
+    """How many of the inverses are inverses: at this condition number residuals stay below 1e-12.
+
+    Tried on one vector, which takes no time beside the inverse: the product with it comes back, and that of a wrong one
+    does not (Freivalds 1977).
+    """
     return sum(
-        bool(np.abs(product @ inverse - np.eye(len(product))).max() < 1e-10)
+        bool(np.abs(product @ (inverse @ vector) - vector).max() < 1e-10)
         for result in results
         for product, inverse in result
+        for vector in [np.random.RandomState(704).standard_normal(len(product))]
     )
