@@ -79,11 +79,13 @@ class Offer:
 class Foundry:
     """Makes images of builds, once each.
 
-    `source` is what --source names: the CPython that builds from source are made of, instead of a release.
+    `source` is what --source names: the CPython that builds from source are made of, instead of a release.  `pins` are
+    those of pins.toml where they are not given.
     """
 
-    def __init__(self, *, source: str | None = None, cache: Path | None = None) -> None:
+    def __init__(self, *, source: str | None = None, cache: Path | None = None, pins: Pins | None = None) -> None:
         self._source = source
+        self._given_pins = pins
         self._cache = cache or sources.cache_folder()
         self._obstacles: dict[str, str] = {}
 
@@ -242,7 +244,7 @@ class Foundry:
 
     @cached_property
     def _pins(self) -> Pins:
-        return load_pins()
+        return self._given_pins or load_pins()
 
     @cached_property
     def _images(self) -> Images:
