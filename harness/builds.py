@@ -55,6 +55,15 @@ class DeadsnakesPin(Struct, frozen=True, kw_only=True):
     """Where the key is asked for by its fingerprint (HKP over HTTP)."""
 
 
+class StandalonePins(Struct, frozen=True, kw_only=True):
+    """python-build-standalone's archives."""
+
+    site: str
+    """URL below which a folder per day of release lies."""
+    files: dict[str, str]
+    """Name to sha256."""
+
+
 class Signer(Struct, frozen=True, kw_only=True):
     """Who signs the releases of a series with sigstore: its release manager."""
 
@@ -70,6 +79,7 @@ class Pins(Struct, frozen=True, kw_only=True):
     bases: dict[str, BasePin]
     """By suite."""
     deadsnakes: DeadsnakesPin
+    standalone: StandalonePins
     cpython: dict[str, str]
     """Release to sha256 of Python-RELEASE.tar.xz."""
     signers: dict[str, Signer]

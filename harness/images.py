@@ -7,6 +7,7 @@ the host reaches the network is not part of it, since whatever comes that way is
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import bases, docker_client, interpreters, network, sources, trees
+from harness import bases, docker_client, interpreters, network, sources, standalone, trees
 from harness.buildlog import BuildLog
 from harness.builds import IMAGES, Pins, load, load_pins
 from harness.docker_client import LABEL
@@ -107,8 +108,12 @@ class Foundry:
             return self._pair(series, optimize), tuple(warnings)
         raise HostError("; ".join(error.message for error in refusals), hint=refusals[0].hint)
 
-    def material(self, build: Build) -> sources.Material:
-        """The source that a build is compiled from.  HostError where it cannot be had."""
+    def material(self, build: Build) -> sources.Material | None:
+        """What a build is compiled from or unpacked from, None for packages.  HostError where it cannot be had."""
+        if build.source is Source.UV:
+            return self._archives.locate(build)
+        if build.source is not Source.SOURCE:
+            return None
         if self._local is None:
             return self._tarballs.locate(build.series)
         if sources.series_of(self._local.release) != build.series:
@@ -122,7 +127,7 @@ class Foundry:
         """
         pin = self._pins.bases[build.base]
         try:
-            material = self.material(build) if build.source is Source.SOURCE else None
+            material = self.material(build)
             base = bases.find(self._images, build.base, pin)
             if base and (made := self._images.find({RECIPE: self._recipe(build, base, material).sha256})):
                 found = self._images.inspect(made)
@@ -152,7 +157,7 @@ class Foundry:
 
         HostError where something that it needs cannot be had, MeasurementError where building fails.
         """
-        material = self.material(build) if build.source is Source.SOURCE else None
+        material = self.material(build)
         base = bases.ensure(self._images, build.base, self._pins.bases[build.base], progress)
         recipe = self._recipe(build, base, material)
         image = self._images.find({RECIPE: recipe.sha256}) or self._make(build, recipe, progress)
@@ -255,6 +260,10 @@ class Foundry:
         return trees.from_path(self._source, self._pins.cpython, self._cache / "sources") if self._source else None
 
     @cached_property
+    def _archives(self) -> standalone.Archives:
+        return standalone.Archives(self._pins.standalone, os.uname().machine, self._cache / "sources")
+
+    @cached_property
     def _tarballs(self) -> sources.Tarballs:
         sites = sources.sites(lambda: network.apt_mirror("debian"), network.apt_stamp())
         return sources.Tarballs(self._pins.cpython, sites, self._cache / "sources")
@@ -279,6 +288,8 @@ def arguments(build: Build, pins: Pins) -> dict[str, str]:
             return {"CONFIGURE": shlex.join(flags), "TOOLS": " ".join(tools)}
         case Source.DEBIAN:
             return {"PACKAGE": f"python{build.series}"}
+        case Source.UV:
+            return {}
         case Source.DEADSNAKES:
             return {
                 "PACKAGE": f"python{build.series}" + ("-nogil" if build.free_threaded else ""),

@@ -118,15 +118,10 @@ class Tarballs:
         kept = self._cached(release)
 
         def provide(destination: Path, progress: Progress) -> None:
-            if not kept.exists():
-                download(url, kept, lambda part: verify(part, sha256, name=url), progress)
+            was_there = kept.exists()
+            bring(url, kept, sha256, destination, progress)
+            if not was_there:
                 _note_of(kept).write_text(site, encoding="utf-8")
-            try:
-                verify(kept, sha256)
-            except MeasurementError:
-                kept.unlink()
-                raise
-            shutil.copyfile(kept, destination)
 
         return Material(release, f"sha256:{sha256}", f"Python-{release}.tar.xz from {site}", provide)
 
@@ -156,6 +151,21 @@ class Tarballs:
             for site in self.sites
         ]
         return " and ".join(parts) if candidates else releases
+
+
+def bring(url: str, kept: Path, sha256: str, destination: Path, progress: Progress) -> None:
+    """Copy the file of `url` to `destination`; it is downloaded once, to `kept`, and verified each time.
+
+    HostError where it cannot be fetched, MeasurementError where it is not what was pinned: then it is not kept.
+    """
+    if not kept.exists():
+        download(url, kept, lambda part: verify(part, sha256, name=url), progress)
+    try:
+        verify(kept, sha256)
+    except MeasurementError:
+        kept.unlink()
+        raise
+    shutil.copyfile(kept, destination)
 
 
 def download(url: str, target: Path, check: Callable[[Path], None], progress: Progress) -> None:
