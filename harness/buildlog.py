@@ -12,6 +12,7 @@ from harness.model import Build, Optimize, Source
 
 _STEP = re.compile(r"^Step (?P<number>\d+)/(?P<total>\d+) : (?P<what>.*)")
 _OBJECT = re.compile(r" -c .*-o (?P<name>[\w./+-]+\.o)\b")
+_PROGRAM = re.compile(r"^(?:gcc|clang)\b.* -o (?P<name>python|libpython[\w.]+\.so[\d.]*) ")
 _TEST = re.compile(r"^\d+:\d\d:\d\d .*\[ *(?P<done>\d+)/(?P<total>\d+)[^]]*\] (?P<name>\w+)")
 _UNPACKED = re.compile(r"^Setting up (?P<name>\S+)")
 _OBJECTS = 350
@@ -42,6 +43,8 @@ class BuildLog:
         elif found := _OBJECT.search(line):
             self._objects += 1
             self._compile(f"compiling, {self._objects} of about {_OBJECTS * self._rounds} objects: {found['name']}")
+        elif program := _PROGRAM.match(line):
+            self._advance(self.done, f"linking {program['name']}{', all of it compiled once more' * (self._rounds > 1)}")
         elif test := _TEST.match(line):
             self._profiled = int(test["done"]) / int(test["total"])
             self._compile(f"profiling, test {test['done']} of {test['total']}: {test['name']}")

@@ -48,6 +48,16 @@ def test_compiling_counts_objects_and_names_the_last() -> None:
     assert log.done > started
 
 
+def test_a_link_that_takes_minutes_is_named() -> None:
+    """With link-time optimisation it compiles the whole interpreter, and prints nothing meanwhile."""
+    log = BuildLog(CATALOGUE["3.14-source-pgo"])
+    log.read(compiled("Objects/abstract.o"))
+    done = log.done
+    log.read("gcc   -flto -fprofile-generate -Xlinker -export-dynamic -o python Programs/python.o Modules/getbuildinfo.o")
+    assert log.note == "linking python, all of it compiled once more"
+    assert log.done == done
+
+
 def test_a_profile_guided_build_says_which_test_it_learns_from() -> None:
     log = BuildLog(CATALOGUE["3.14-source-pgo"])
     log.read(STEPS["make"])
