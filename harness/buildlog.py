@@ -44,7 +44,8 @@ class BuildLog:
             self._objects += 1
             self._compile(f"compiling, {self._objects} of about {_OBJECTS * self._rounds} objects: {found['name']}")
         elif program := _PROGRAM.match(line):
-            self._advance(self.done, f"linking {program['name']}{', all of it compiled once more' * (self._rounds > 1)}")
+            why = ", all of it compiled once more" if self._rounds > 1 else ""
+            self._advance(self.done, f"linking {program['name']}{why}")
         elif test := _TEST.match(line):
             self._profiled = int(test["done"]) / int(test["total"])
             self._compile(f"profiling, test {test['done']} of {test['total']}: {test['name']}")

@@ -53,7 +53,7 @@ def test_a_link_that_takes_minutes_is_named() -> None:
     log = BuildLog(CATALOGUE["3.14-source-pgo"])
     log.read(compiled("Objects/abstract.o"))
     done = log.done
-    log.read("gcc   -flto -fprofile-generate -Xlinker -export-dynamic -o python Programs/python.o Modules/getbuildinfo.o")
+    log.read("gcc   -flto -fprofile-generate -Xlinker -export-dynamic -o python Programs/python.o Modules/config.o")
     assert log.note == "linking python, all of it compiled once more"
     assert log.done == done
 
