@@ -484,6 +484,41 @@ def test(_: Context, only: str | None = None, k: str | None = None) -> int:
     return workshop.test(only, k)
 
 
+@verb(
+    positional=["name"],
+    help={
+        "name": "a source of published numbers, such as article, or one of your runs",
+        "list": "print the sources, what of them this machine can test, and how long that takes",
+        "strict": "refuse where a release cannot be had, instead of taking the nearest one that can",
+        "format": "text, markdown or json",
+        **{name: _BENCH_HELP[name] for name in ("size", "budget", "no_wait")},
+    },
+)
+def reproduce(
+    _: Context,
+    name: str = "",
+    list: bool = False,  # noqa: A002 - the option's name
+    strict: bool = False,
+    size: str = "quick",
+    budget: str | None = None,
+    format: str = "text",  # noqa: A002 - the option's name
+    no_wait: bool = False,
+) -> int:
+    """Published numbers held against this machine, or a run made once more and compared with what it was.
+
+    Example: inv reproduce article
+    """
+    from harness import reproducing
+    from harness.errors import RequestError
+
+    if list:
+        reproducing.offers()
+        return 0
+    if not name:
+        raise RequestError("name what is to be reproduced", hint="inv reproduce --list shows what there is.")
+    return reproducing.reproduce(name, reproducing.Options(strict, size, budget, format, not no_wait))
+
+
 @verb(help={"update": "look for new releases of CPython and new base images, check signatures, and pin what is good"})
 def pins(_: Context, update: bool = False) -> None:
     """What images are made of, by content: images/pins.toml, shown or brought up to date.

@@ -53,7 +53,7 @@ def _writer(form: str, threshold: float | None) -> Callable[[Contrast], str]:
         case "html":
             return compare_page.render
         case "markdown":
-            return compare_text.markdown
+            return compare_text.comment
         case "json":
             return lambda contrast: json.dumps(compare_text.data(contrast, threshold), indent=1, allow_nan=False)
         case "csv":

@@ -101,6 +101,8 @@ class Request:
     measures: tuple[Measure, ...] | None = None
     """None: the profile's."""
     placement: Placement = Placement.PINNED
+    only: frozenset[tuple[str, int]] | None = None
+    """Workloads with numbers of threads, of all those that there would be; None: all."""
     blocks: int | None = None
     """This many rounds whatever they show, instead of stopping at the profile's target."""
     budget_seconds: float | None = None
@@ -274,6 +276,8 @@ def _cases(workload: Workload, cpus: tuple[int, ...], measure: Measure, request:
     if measure is not Measure.TIME:  # capacity counts what threads do, and memory what one process takes
         strategies = [one for one in strategies if one is Strategy.THREADS]
     for count in _thread_counts(workload, len(cpus), request.threads):
+        if request.only is not None and (workload.name, count) not in request.only:
+            continue
         if not workload.strategies:
             yield _case(workload, None, count, cpus, measure, request)
         elif count == 1:

@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,19 @@ RELEASES = "3.13,3.13t,3.14,3.14t"
 """Compared where none are named."""
 
 
+class Telling(Enum):
+    """What is printed of a run when it has ended; its page is written in any case."""
+
+    TEXT = auto()
+    JSON = auto()
+    PAGE = auto()
+    """Nothing."""
+
+    @classmethod
+    def of(cls, as_json: bool) -> Telling:
+        return cls.JSON if as_json else cls.TEXT
+
+
 # -- verbs -------------------------------------------------------------------------------------------------------------
 
 
@@ -65,7 +79,7 @@ def bench(options: BenchOptions, *, set_up: bool = False, as_json: bool = False)
         if set_up and options.engine == "docker":
             provide_engine(screen)
         facts, warnings = builds(options, screen, wanted.workloads)
-        return _bench(options, wanted, facts, warnings, screen, as_json=as_json)
+        return _bench(options, wanted, facts, warnings, screen, Telling.of(as_json))[1]
 
 
 def overhead(options: BenchOptions, *, as_json: bool = False) -> int:
@@ -78,7 +92,30 @@ def overhead(options: BenchOptions, *, as_json: bool = False) -> int:
     with measuring(f"inv overhead, {options.builds or 'default build'}", screen, wait=options.wait):
         facts, warnings = build_twice(options, screen, wanted.workloads)
         options = dataclasses.replace(options, engine=DOCKER_AND_CHROOT)
-        return _bench(options, wanted, facts, warnings, screen, as_json=as_json)
+        return _bench(options, wanted, facts, warnings, screen, Telling.of(as_json))[1]
+
+
+def measure(options: BenchOptions, wanted: Request, screen: Screen, *, command: str) -> tuple[Path, int]:
+    """A run for something that `command` tells more of: its directory and exit status; nothing is printed of it."""
+    with measuring(command, screen, wait=options.wait):
+        facts, warnings = builds(options, screen, wanted.workloads)
+        return _bench(options, wanted, facts, warnings, screen, Telling.PAGE, command=command)
+
+
+def again(run: Run, screen: Screen, *, command: str, wait: bool = True) -> tuple[Path, int]:
+    """The plan of a run once more, with the same seed on the same builds: a new directory, and its exit status.
+
+    RequestError where its workloads are no longer the same, HostError where this machine cannot execute the plan.
+    """
+    _refuse_changes(run)
+    if missing := {cpu for case in run.plan.cases for cpu in case.cpus} - set(host.read_topology().allowed):
+        raise HostError(f"this machine has no CPU {min(missing)}, which the plan of {run.id} needs")
+    names = ",".join(fact.build.name.partition("#")[0] for fact in run.builds)
+    options = BenchOptions(builds=names, engine=run.engine.kind, wait=wait)
+    with measuring(command, screen, wait=wait):
+        facts, warnings = builds(options, screen, run.plan.workloads)
+        with workbench(WORKLOADS, run.plan.workloads) as bench_, open_engine(options.engine, bench_, screen) as engine:
+            return _record(run.plan, facts, warnings, engine, bench_, screen, Telling.PAGE, command=command)
 
 
 def _bench(
@@ -87,32 +124,49 @@ def _bench(
     facts: tuple[BuildFacts, ...],
     warnings: tuple[str, ...],
     screen: Screen,
+    telling: Telling,
     *,
-    as_json: bool,
-) -> int:
+    command: str = "",
+) -> tuple[Path, int]:
     with workbench(WORKLOADS, wanted.workloads) as bench_, open_engine(options.engine, bench_, screen) as engine:
         plan, troubles = _plan(wanted, facts, engine, bench_, screen)
-        now, facts_of_host = datetime.datetime.now(datetime.UTC), host.facts()
-        run = Run(
-            schema=SCHEMA,
-            id=_run_id(now, plan),
-            created=now.isoformat(timespec="seconds"),
-            command=request.command(options, plan),
-            gilometer=harness.__version__,
-            revision=_revision(),
-            plan=plan,
-            builds=facts,
-            host=facts_of_host,
-            engine=engine.facts(),
-            warnings=(*warnings, *_advice(plan)),
-            noise_floors=_floors(facts, facts_of_host, plan),
-        )
-        directory = store.create(RESULTS, run)
         if options.budget and (text := _too_short(plan)):
             screen.say(f"warning: {text}")
-        screen.say(f"{_extent(plan)}; results go to {show(directory)}")
-        status = _execute(directory, run, engine, bench_, screen, as_json=as_json)
-        return status or (4 if troubles else 0)
+        command = command or request.command(options, plan)
+        directory, status = _record(plan, facts, warnings, engine, bench_, screen, telling, command=command)
+        return directory, status or (4 if troubles else 0)
+
+
+def _record(
+    plan: Plan,
+    facts: tuple[BuildFacts, ...],
+    warnings: tuple[str, ...],
+    engine: Engine,
+    bench_: Workbench,
+    screen: Screen,
+    telling: Telling,
+    *,
+    command: str,
+) -> tuple[Path, int]:
+    """A new run of a plan: its directory, and its exit status."""
+    now, facts_of_host = datetime.datetime.now(datetime.UTC), host.facts()
+    run = Run(
+        schema=SCHEMA,
+        id=_run_id(now, plan),
+        created=now.isoformat(timespec="seconds"),
+        command=command,
+        gilometer=harness.__version__,
+        revision=_revision(),
+        plan=plan,
+        builds=facts,
+        host=facts_of_host,
+        engine=engine.facts(),
+        warnings=(*warnings, *_advice(plan)),
+        noise_floors=_floors(facts, facts_of_host, plan),
+    )
+    directory = store.create(RESULTS, run)
+    screen.say(f"{_extent(plan)}; results go to {show(directory)}")
+    return directory, _execute(directory, run, engine, bench_, screen, telling)
 
 
 def _plan(
@@ -190,16 +244,16 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
                 hint=f"Make a new run instead: {run.command}",
             )
         store.mend(directory)
-        return _execute(directory, run, engine, bench_, screen, as_json=as_json)
+        return _execute(directory, run, engine, bench_, screen, Telling.of(as_json))
 
 
 def report(name: str, *, as_json: bool = False) -> None:
     """Write the pages of a run again."""
     directory = find_run(name)
-    _explain(directory, *store.load(directory), as_json=as_json)
+    _explain(directory, *store.load(directory), Telling.of(as_json))
 
 
-def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, *, as_json: bool) -> int:
+def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, telling: Telling) -> int:
     from harness import provenance
     from harness.execution import Execution
     from harness.stopping import Stopping
@@ -243,7 +297,7 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
     write_pyperf(directory / "pyperf", run, lines)
     provenance.write(directory / "builds", run)
-    findings = _explain(directory, run, lines, as_json=as_json)
+    findings = _explain(directory, run, lines, telling)
     if complete and findings:
         _learn(directory.parent, findings)
     if interrupted:
@@ -252,20 +306,22 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
     return 4 if failed or _never_valid(run.plan, lines) else 0
 
 
-def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], *, as_json: bool) -> Findings | None:
+def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], telling: Telling) -> Findings | None:
     """The page, and its verdict on the terminal; a hunt for races measures nothing, and has no page."""
     from reports import page, release_page, release_prose, releases, stress, summary
     from reports.analysis import analyse
 
     if run.plan.stress:
-        print(json.dumps(stress.data(run, journal), indent=1) if as_json else f"\n{stress.text(run, journal)}")
+        data = telling is Telling.JSON
+        print(json.dumps(stress.data(run, journal), indent=1) if data else f"\n{stress.text(run, journal)}")
         return None
     findings = analyse(run, journal)
     path = page.write(directory, findings)
     through = releases.compare(run, journal) if releases.spans(run) else None
     beside = release_page.write(directory, through) if through else None
-    if as_json:
+    if telling is Telling.JSON:
         print(json.dumps(summary.data(findings), indent=1, allow_nan=False))
+    if telling is not Telling.TEXT:
         return findings
     print(f"\n{summary.text(findings)}\n\nReport: {show(path)}")
     if through and beside:

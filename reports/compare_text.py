@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, assert_never
 
 from harness.model import Measure
 from harness.planning import CONFIDENCE
 from harness.stats import Judgement, Verdict
 from reports import compare_prose as prose
-from reports import plain
+from reports import markdown, plain
 from reports.compare import Change, Contrast
 from reports.findings import MARGIN, case_name
 from reports.summary import columns, wrapped
@@ -117,41 +116,29 @@ def note(contrast: Contrast) -> str:
 # -- Markdown ----------------------------------------------------------------------------------------------------------
 
 
-def markdown(contrast: Contrast) -> str:
+def comment(contrast: Contrast) -> str:
     """A comment on a pull request: the verdict, what changed, and the rest folded away."""
     changed = [one for one in contrast.changes if one.verdict in (Verdict.FASTER, Verdict.SLOWER)]
     parts = [
-        f"**{_escaped(prose.headline(contrast).claim)}.**",
-        *(f"> {_escaped(one)}" for one in prose.reservations(contrast)),
-        _markdown_table(_HEADER, [row(one) for one in changed]) if changed else "",
-        _folded(f"All {count(len(contrast.changes), 'case')}", _markdown_table(_HEADER, [*map(row, contrast.changes)])),
+        f"**{markdown.escaped(prose.headline(contrast).claim)}.**",
+        *(f"> {markdown.escaped(one)}" for one in prose.reservations(contrast)),
+        markdown.table(_HEADER, [row(one) for one in changed]) if changed else "",
+        _folded(f"All {count(len(contrast.changes), 'case')}", markdown.table(_HEADER, [*map(row, contrast.changes)])),
         _folded(
             f"What differs between the runs ({len(contrast.unlike)})",
-            _markdown_table(
+            markdown.table(
                 ("what", "run A", "run B"),
                 [*_heads(contrast), *((f"{one.where}, {one.what}", one.a, one.b) for one in contrast.unlike)],
             ),
         ),
-        "\n".join(f"- {_escaped(one)}" for one in prose.absences(contrast)),
-        f"<sub>{_escaped(note(contrast))}</sub>",
+        "\n".join(f"- {markdown.escaped(one)}" for one in prose.absences(contrast)),
+        f"<sub>{markdown.escaped(note(contrast))}</sub>",
     ]
     return "\n\n".join(filter(None, parts))
 
 
 def _folded(summary: str, body: str) -> str:
-    return f"<details><summary>{_escaped(summary)}</summary>\n\n{body}\n\n</details>"
-
-
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *([_escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _escaped(text: str) -> str:
-    """Text in which nothing is markup, a link or a mention, on one line."""
-    plain_text = printable(" ".join(text.split()))
-    harmless = plain_text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    return re.sub(r"(?<!&)#(?!64;)|[\\`*_\[\]|~!:]", r"\\\g<0>", harmless)
+    return f"<details><summary>{markdown.escaped(summary)}</summary>\n\n{body}\n\n</details>"
 
 
 # -- CSV and JSON ------------------------------------------------------------------------------------------------------

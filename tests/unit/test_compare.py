@@ -343,7 +343,7 @@ def test_whatever_runs_contain_is_text_to_the_page_and_to_the_terminal() -> None
 
 
 def test_whatever_runs_contain_is_text_to_markdown() -> None:
-    markdown = compare_text.markdown(_hostile())
+    markdown = compare_text.comment(_hostile())
 
     assert "<script" not in markdown
     assert "<img" not in markdown
@@ -357,7 +357,7 @@ def test_whatever_runs_contain_is_text_to_markdown() -> None:
 def test_markdown_has_the_verdict_first_and_what_changed_before_the_rest() -> None:
     found = two(slowed(by=2.5))
 
-    markdown = compare_text.markdown(found)
+    markdown = compare_text.comment(found)
 
     assert markdown.startswith("**Run B has regressed against run A\\: of 12 cases, 4 are worse and none better.**")
     before, _, folded = markdown.partition("<details>")

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 FLOORS = {
     1: {
+        "claims",
         "model",
         "journal",
         "errors",
@@ -72,23 +73,25 @@ FLOORS = {
         "standalone",
         "trees",
     },
-    4: {"archive", "comparing", "runs", "session", "showroom", "workshop"},
+    4: {"archive", "comparing", "reproducing", "runs", "session", "showroom", "workshop"},
 }
-WITH_PAGES = {"archive", "comparing", "runs", "showroom"}
+WITH_PAGES = {"archive", "comparing", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
-    2: {"findings"},
+    2: {"findings", "markdown"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
-    5: {"analysis", "compare_prose", "imported", "releases", "sections", "stress", "summary"},
-    6: {"compare_text", "digest", "page", "release_prose"},
+    5: {"analysis", "compare_prose", "imported", "releases", "reproduction", "sections", "stress", "summary"},
+    6: {"compare_text", "reproduction_text", "digest", "page", "release_prose"},
     7: {"compare_page", "imported_page", "release_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("authors", "engine"),
+    ("claims", "errors"),
+    ("claims", "model"),
     ("planning", "model"),
     ("builds", "specs"),
     ("scaffold", "scripts"),
@@ -103,6 +106,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("noise", "tuning"),
     ("archive", "runs"),
     ("comparing", "runs"),
+    ("reproducing", "comparing"),
+    ("reproducing", "runs"),
     ("runs", "session"),
     ("showroom", "session"),
     ("workshop", "session"),

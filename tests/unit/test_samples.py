@@ -65,7 +65,7 @@ def test_the_comparison_of_two_runs() -> None:
     found = compare.compare(findings(BEFORE), findings(AFTER))
 
     assert compare_page.render(found) == (SAMPLES / "compared/index.html").read_text()
-    assert f"{compare_text.markdown(found)}\n" == (SAMPLES / "compared/comment.md").read_text()
+    assert f"{compare_text.comment(found)}\n" == (SAMPLES / "compared/comment.md").read_text()
     assert compare_text.data(found, 0.05) == json.loads((SAMPLES / "compared/comparison.json").read_text())
 
 
