@@ -295,6 +295,7 @@ def arguments(build: Build, pins: Pins) -> dict[str, str]:
                 "PACKAGE": f"python{build.series}" + ("-nogil" if build.free_threaded else ""),
                 "VENV_PACKAGE": f"python{build.series}-venv",
                 "INTERPRETER": f"python{build.series}" + ("t" if build.free_threaded else ""),
+                "FREE_THREADED": str(int(build.free_threaded)),
                 "FINGERPRINT": pins.deadsnakes.fingerprint,
                 "KEYSERVER": pins.deadsnakes.keyserver,
                 "PPA": pins.deadsnakes.archive,

@@ -38,6 +38,7 @@ _PACKAGES = {
 _TEST_TOOLS = {
     "chromium": ("chromium", "fonts-liberation"),
     "gcc": ("gcc", "libc6-dev"),
+    "gpg": ("gpg", "gpg-agent"),
 }
 """Program to the packages that bring it."""
 

@@ -25,7 +25,7 @@ RUN set -eu; \
     curl -fsSL --cacert /ca.crt -o /key.asc "${KEYSERVER}/pks/lookup?op=get&options=mr&search=0x${FINGERPRINT}"; \
     gpg --batch --no-autostart --import /key.asc; \
     gpg --batch --no-autostart --export "${FINGERPRINT}" > /deadsnakes.gpg; \
-    test -s /deadsnakes.gpg
+    test -s /deadsnakes.gpg || { echo "${KEYSERVER} did not give the key ${FINGERPRINT}" >&2; exit 1; }
 
 FROM ${BASE} AS packages
 LABEL org.gilometer=1
@@ -57,7 +57,12 @@ RUN set -eu; \
 FROM packages AS complete
 COPY requirements.txt /requirements.txt
 ARG INTERPRETER
+ARG FREE_THREADED
 RUN set -eu; \
+    found="$("${INTERPRETER}" -c 'import sysconfig; print(sysconfig.get_config_var("Py_GIL_DISABLED") or 0)')"; \
+    test "${found}" = "${FREE_THREADED}" || { \
+        echo "${INTERPRETER} has Py_GIL_DISABLED = ${found}: its package is not what its name says" >&2; exit 1; \
+    }; \
     if [ -s /host/ca.crt ]; then export PIP_CERT=/host/ca.crt; fi; \
     export PIP_CONFIG_FILE=/host/pip.conf PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore; \
     "${INTERPRETER}" -m venv /opt/python; \

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server:
-    """Publishes files and counts what it is asked."""
+    """Publishes files and counts what it is asked; queries do not matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.status: int | None = None
@@ -23,7 +23,7 @@ class Server:
                 self.wfile.write(self.answer())
 
             def answer(self) -> bytes:
-                name = self.path.lstrip("/")
+                name = self.path.partition("?")[0].lstrip("/")
                 outer.asked.append(f"{self.command} {name}")
                 content = outer.files.get(name, b"")
                 self.send_response(outer.status or (200 if name in outer.files else 404))
@@ -34,11 +34,12 @@ class Server:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((address, 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def address(self, release: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{release}"
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/{release}"
 
     def close(self) -> None:
         self._server.shutdown()
