@@ -78,14 +78,14 @@ def world(
 ) -> Iterator[World]:
     required(shutil.which("gpg") and shutil.which("dpkg-deb"), "gpg and dpkg-deb")
     scratch = tmp_path_factory.mktemp("archive")
-    trees = [_python(client, facts, scratch / facts.build.name) for facts in pair_facts]
+    plain, free_threaded = (_python(client, facts, scratch / facts.build.name) for facts in pair_facts)
     series = pair_facts[0].build.series
     gateway = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     server = Server(gateway)
     with apt_archive.keys(2) as (good, bad):
         made, swapped = (
-            apt_archive.debs(apt_archive.packages(series, *pair, scratch / name), scratch)
-            for name, pair in (("right", trees), ("swapped", (trees[0], trees[0])))
+            apt_archive.debs(apt_archive.packages(series, plain, nogil, scratch / name), scratch)
+            for name, nogil in (("right", free_threaded), ("swapped", plain))
         )
         shutil.rmtree(scratch / pair_facts[0].build.name)
         shutil.rmtree(scratch / pair_facts[1].build.name)

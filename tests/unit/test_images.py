@@ -97,6 +97,7 @@ def test_deadsnakes_free_threaded_build_is_another_package_and_another_interpret
         "PACKAGE": "python3.14-nogil",
         "VENV_PACKAGE": "python3.14-venv",
         "INTERPRETER": "python3.14t",
+        "FREE_THREADED": "1",
         "FINGERPRINT": PINS.deadsnakes.fingerprint,
         "KEYSERVER": PINS.deadsnakes.keyserver,
         "PPA": PINS.deadsnakes.archive,
