@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import network, provision
 from harness.builds import BasePin
 from harness.docker_client import LABEL
-from harness.docker_images import Images
+from harness.docker_images import Images, NoCallError
 from harness.errors import HostError
 from harness.progress import Progress
 
@@ -48,9 +48,14 @@ def find(images: Images, suite: str, pin: BasePin) -> Base | None:
 
 
 def obstacle(images: Images, pin: BasePin) -> str:
-    """Why the base image can neither be pulled nor bootstrapped here, empty where it can; fetches nothing."""
+    """Why the base image can neither be pulled nor bootstrapped here, as far as that can be told; fetches nothing.
+
+    Empty where it can.
+    """
     try:
         images.ask_registry(pin.reference)
+    except NoCallError:
+        return ""  # only pulling it will tell
     except HostError as error:
         if network.apt_mirror(pin.distribution) is None:
             return _neither(pin, error.message).message

@@ -10,7 +10,8 @@ import re
 
 from harness.model import Build, Optimize, Source
 
-_STEP = re.compile(r"^Step (?P<number>\d+)/(?P<total>\d+) : (?P<what>.*)")
+_STEP = re.compile(r"^(Step|(\[\d+/\d+\] )?STEP) \d+/\d+ ?: (?P<what>.*)")
+"""Docker's, and Podman's, which has the number of the stage before it where there are several."""
 _OBJECT = re.compile(r" -c .*-o (?P<name>[\w./+-]+\.o)\b")
 _PROGRAM = re.compile(r"^(?:gcc|clang)\b.* -o (?P<name>python|libpython[\w.]+\.so[\d.]*) ")
 _TEST = re.compile(r"^\d+:\d\d:\d\d .*\[ *(?P<done>\d+)/(?P<total>\d+)[^]]*\] (?P<name>\w+)")

@@ -14,12 +14,22 @@ import requests
 import urllib3
 from docker.context import ContextAPI
 from docker.context.config import get_current_context_name
+from docker.types import Ulimit
 from docker.utils import kwargs_from_env
 
 from harness.errors import HostError
 
 LABEL = "org.gilometer"
 """Every image and container that Gilometer makes carries it; nothing without it is ever removed."""
+
+PROCESSES = 4096
+"""Of a container, threads included."""
+LIMITS = (
+    Ulimit(name="core", soft=0, hard=0),
+    Ulimit(name="nofile", soft=1024, hard=1024),
+    Ulimit(name="nproc", soft=PROCESSES, hard=PROCESSES),
+)
+"""Of what is started in a container.  Where files and processes have none, Podman asks for more than it may have."""
 
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 _DEFAULT_CONTEXT = "default"

@@ -19,10 +19,9 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import docker
-from docker.types import Ulimit
 from docker.utils.socket import frames_iter
 
-from harness.docker_client import LABEL, Connection, engine_errors
+from harness.docker_client import LABEL, LIMITS, PROCESSES, Connection, engine_errors
 from harness.engine import LEAVING_SECONDS, OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
@@ -42,9 +41,6 @@ TMP_OPTIONS = "size=256m,mode=1777"
 
 _MAKING_SECONDS = 2.0
 """For how long a container that was asked for may still appear after an interrupt."""
-
-_PIDS = 4096
-_FILES = 1024
 
 _KILL = """
 import os, signal, sys
@@ -91,7 +87,9 @@ class DockerWorker:
         """Exit status, None while it lives.  HostError when the engine does not answer."""
         if self._status is None and not self._reader.is_alive():
             with engine_errors():
-                self._status = self._api.exec_inspect(self._id)["ExitCode"]
+                found = self._api.exec_inspect(self._id)
+            if not found["Running"]:  # in Podman a worker has status 0 as long as it lives
+                self._status = found["ExitCode"]
         return self._status
 
     def output(self) -> str:
@@ -217,8 +215,8 @@ class DockerEngine:
                 },
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                pids_limit=_PIDS,
-                ulimits=[Ulimit(name="nofile", soft=_FILES, hard=_FILES), Ulimit(name="core", soft=0, hard=0)],
+                pids_limit=PROCESSES,
+                ulimits=list(LIMITS),
                 environment={},
                 use_config_proxy=False,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -11,15 +12,21 @@ from typing import IO, Any
 
 import docker
 
-from harness.docker_client import LABEL, engine_errors
+from harness.docker_client import LABEL, LIMITS, engine_errors
 from harness.errors import HostError, MeasurementError
 
+_NO_CALL = "is not supported"
+"""Podman's answer to a call of Docker's that it does not have."""
 _NO_TAG = "<none>:<none>"
 _LAST_LINES = 15
 _LINE = 160
 _BUILD_SECONDS = 4 * 3600
 """Of silence: profile-guided builds say nothing for long."""
 _SCRIPT_SECONDS = 60
+
+
+class NoCallError(HostError):
+    """The engine has no call for what was asked of it; another one may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +90,25 @@ class Images:
     def ask_registry(self, reference: str) -> str:
         """Digest of repository@digest or repository:tag in its registry; nothing is pulled.
 
-        HostError where the registry does not say that it has it.
+        HostError where the registry does not say that it has it, NoCallError where the engine cannot ask.
         """
         with engine_errors():
-            return str(self._api.inspect_distribution(reference)["Descriptor"]["digest"])
+            try:
+                return str(self._api.inspect_distribution(reference)["Descriptor"]["digest"])
+            except docker.errors.NotFound as error:
+                if _NO_CALL in str(error.explanation):
+                    raise NoCallError("this engine asks no registry for a digest, as Podman does not") from error
+                raise
 
     def import_tree(self, tree: IO[bytes], tag: str, labels: Mapping[str, str]) -> str:
         """Make an image of one layer from a tar archive.  Returns its id."""
-        repository, _, version = tag.rpartition(":")
         changes = [f"LABEL {_quoted(name)}={_quoted(value)}" for name, value in labels.items()]
         with engine_errors():
-            self._api.import_image_from_stream(tree, repository=repository, tag=version, changes=changes)
-        found = self.inspect(tag)
-        if found is None:
-            raise HostError(f"the engine imported {tag} and does not have it afterwards")
-        return found.id
+            answer = json.loads(self._api.import_image_from_stream(tree, changes=changes).splitlines()[-1])
+            if "status" not in answer:
+                raise HostError(f"the engine could not import {tag}: {answer.get('error')}")
+            self._tag(answer["status"], tag)
+        return str(answer["status"])
 
     def build(
         self,
@@ -127,14 +138,18 @@ class Images:
                 if "error" in event:
                     break
             else:
-                repository, _, version = tag.rpartition(":")
-                self._api.tag(image, repository, version)
+                self._tag(image, tag)
                 return image
         raise MeasurementError(
             f"{tag.rpartition(':')[0]} could not be built; the last lines of its output:\n"
             + "\n".join(f"  | {_shortened(line)}" for line in tail),
             hint=f"All of it: {log}",
         )
+
+    def _tag(self, image: str, tag: str) -> None:
+        """A call of its own: of a tag that comes with an import, Podman 4 makes "latest"."""
+        repository, _, version = tag.rpartition(":")
+        self._api.tag(image, repository, version)
 
     def _events(
         self, context: Path, arguments: Mapping[str, str], labels: Mapping[str, str]
@@ -159,7 +174,9 @@ class Images:
                 command,
                 labels={LABEL: "1"},
                 environment=dict(environment or {}),
-                host_config=self._api.create_host_config(network_mode="none", read_only=True, cap_drop=["ALL"]),
+                host_config=self._api.create_host_config(
+                    network_mode="none", read_only=True, cap_drop=["ALL"], ulimits=list(LIMITS)
+                ),
             )["Id"]
         try:
             with engine_errors():

@@ -25,20 +25,22 @@ _LAST_LINES = 12
 _ENGINE_PACKAGE = "docker.io"
 
 
+_JOIN = "then join the group docker."
 _PACKAGES = {
-    "fedora": "dnf install moby-engine && systemctl enable --now docker",
-    "rhel": "dnf install podman && systemctl enable --now podman.socket",
-    "suse": "zypper install docker && systemctl enable --now docker",
-    "arch": "pacman -S docker && systemctl enable --now docker",
-    "alpine": "apk add docker && rc-update add docker && service docker start",
+    "fedora": f"dnf install moby-engine && systemctl enable --now docker; {_JOIN}",
+    "rhel": "dnf install podman && systemctl enable --now podman.socket; then measure as root, whose socket it is.",
+    "suse": f"zypper install docker && systemctl enable --now docker; {_JOIN}",
+    "arch": f"pacman -S docker && systemctl enable --now docker; {_JOIN}",
+    "alpine": f"apk add docker && rc-update add docker && service docker start; {_JOIN}",
 }
-"""Distribution to the command that brings an engine."""
+"""Distribution to the command that brings an engine, and to what lets a user reach it."""
 
 
 _TEST_TOOLS = {
     "chromium": ("chromium", "fonts-liberation"),
     "gcc": ("gcc", "libc6-dev"),
     "gpg": ("gpg", "gpg-agent"),
+    "podman": ("podman", "catatonit", "netavark", "runc"),
 }
 """Program to the packages that bring it."""
 
@@ -145,7 +147,7 @@ def advice(machine: Machine) -> str:
         return f"Run ./inv setup as root once to have it {done}, then join the group docker: usermod -aG docker USER"
     package = _PACKAGES.get(machine.distribution) or next(filter(None, map(_PACKAGES.get, machine.like)), None)
     if package:
-        return f"As root: {package}; then join the group docker."
+        return f"As root: {package}"
     return "Install Docker or Podman from your distribution and start its service; either will do."
 
 

@@ -26,6 +26,17 @@ def required(present: object, what: str) -> None:
     pytest.skip(message)
 
 
+def prepared(*names: str) -> tuple[BuildFacts, ...]:
+    """The builds named, or the default pair, their images made."""
+    from harness import session
+
+    try:
+        return session.prepare(*names)
+    except HostError as error:
+        required(None, f"an engine and images ({error.message})")
+        raise
+
+
 @pytest.fixture(autouse=True)
 def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests share the machine with whatever else it does: where nothing else is said, no block is invalid for it."""
@@ -43,13 +54,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def pair_facts() -> tuple[BuildFacts, ...]:
     """The default pair of builds, their images made: the one with the GIL first."""
-    from harness import session
-
-    try:
-        return session.prepare()
-    except HostError as error:
-        required(None, f"an engine and images ({error.message})")
-        raise
+    return prepared()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.buildlog import BuildLog
 from harness.builds import load
 
@@ -36,6 +38,23 @@ def test_the_bar_never_goes_back_and_never_passes_its_end() -> None:
         seen.append(log.done)
     assert seen == sorted(seen)
     assert 0 < seen[0] < seen[-1] <= log.total
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Step 11/20 : COPY python.tar /python.tar",
+        "STEP 3/4: COPY python.tar /python.tar",
+        "[2/5] STEP 3/4: COPY python.tar /python.tar",
+    ],
+)
+def test_a_step_begins_as_docker_and_as_podman_say_it(line: str) -> None:
+    log = BuildLog(CATALOGUE["3.14-source"])
+    log.read(line)
+    assert log.done == 0
+    log.read(line.replace("COPY python.tar /python.tar", 'RUN make -j"$(nproc)"'))
+    assert log.note == "compiling"
+    assert 0 < log.done < log.total
 
 
 def test_compiling_counts_objects_and_names_the_last() -> None:

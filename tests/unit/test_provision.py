@@ -27,7 +27,7 @@ def other(**changes: object) -> Machine:
         (other(root=False, dockerd=True), "have it started"),
         (other(distribution="linuxmint", like=("ubuntu", "debian"), root=False), "./inv setup as root"),
         (other(distribution="fedora"), "dnf install moby-engine"),
-        (other(distribution="rocky", like=("rhel", "centos", "fedora")), "dnf install podman"),
+        (other(distribution="rocky", like=("rhel", "centos", "fedora")), "podman.socket; then measure as root"),
         (other(distribution="opensuse-leap", like=("suse", "opensuse")), "zypper install docker"),
         (other(distribution="arch"), "pacman -S docker"),
         (other(distribution="void"), "Install Docker or Podman"),
