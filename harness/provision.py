@@ -40,7 +40,7 @@ _TEST_TOOLS = {
     "chromium": ("chromium", "fonts-liberation"),
     "gcc": ("gcc", "libc6-dev"),
     "gpg": ("gpg", "gpg-agent"),
-    "podman": ("podman", "catatonit", "netavark", "runc"),
+    "podman": ("podman", "catatonit", "runc"),
 }
 """Program to the packages that bring it."""
 
