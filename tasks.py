@@ -84,15 +84,36 @@ def quickstart(_: Context, source: str | None = None) -> int:
     return runs.bench(BenchOptions(source=source), set_up=True)
 
 
-@verb()
-def setup(_: Context) -> None:
+@verb(help={"bundle": "take the images from a file that inv bundle wrote, without any network"})
+def setup(_: Context, bundle: str | None = None) -> None:
     """Engine, base image and images: find or make each, and say which.
 
     Example: inv setup
+    Example: inv setup --bundle gilometer-bundle.tar
     """
-    from harness import session
+    from harness import session, shipping
 
-    session.setup()
+    if bundle is None:
+        session.setup()
+    else:
+        shipping.unpack(bundle)
+
+
+@verb(
+    help={
+        "builds": "the interpreters to pack, such as 3.14,3.14t (see images/builds.toml); without it, the default pair",
+        "out": "the file to write; without it, gilometer-bundle.tar",
+    }
+)
+def bundle(_: Context, builds: str | None = None, out: str | None = None) -> None:
+    """Pack builds into one file for a machine without network, where inv setup --bundle unpacks it.
+
+    Example: inv bundle --builds 3.14,3.14t --out /media/stick/gilometer.tar
+    """
+    from harness import shipping
+    from harness.request import BenchOptions
+
+    shipping.pack(BenchOptions(builds=builds), out)
 
 
 @verb(

@@ -40,11 +40,22 @@ class Base:
 
 def find(images: Images, suite: str, pin: BasePin) -> Base | None:
     """The base image, if the engine has one already."""
-    if found := images.inspect(pin.reference):
-        return Base(found.id, f"{pin.image}@{pin.digest}")
+    for name in (pin.reference, _carried_tag(pin)):
+        if found := images.inspect(name):
+            return Base(found.id, f"{pin.image}@{pin.digest}")
     if (found := images.inspect(_tag(suite))) and _BASE_LABEL in found.labels:
         return Base(found.id, found.labels[_BASE_LABEL])
     return None
+
+
+def portable_tag(images: Images, suite: str, pin: BasePin) -> str:
+    """A tag of the base image by which `find` finds it in another engine, too, once it was carried there.
+
+    Engines forget digests of what is carried in an archive, so an image that was pulled is given a tag with its digest.
+    """
+    if found := images.inspect(pin.reference):
+        images.tag(found.id, _carried_tag(pin))
+    return _carried_tag(pin) if images.inspect(_carried_tag(pin)) else _tag(suite)
 
 
 def obstacle(images: Images, pin: BasePin) -> str:
@@ -137,3 +148,7 @@ def _empty(tree: Path) -> None:
 
 def _tag(suite: str) -> str:
     return f"gilometer/base:{suite}"
+
+
+def _carried_tag(pin: BasePin) -> str:
+    return f"gilometer/base:{pin.digest.removeprefix('sha256:')}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import docker
+import msgspec
+import requests
 
 from harness.docker_client import LABEL, LIMITS, engine_errors
 from harness.errors import HostError, MeasurementError
+from harness.progress import Progress
 
 _NO_CALL = "is not supported"
 """Podman's answer to a call of Docker's that it does not have."""
@@ -23,6 +26,9 @@ _LINE = 160
 _BUILD_SECONDS = 4 * 3600
 """Of silence: profile-guided builds say nothing for long."""
 _SCRIPT_SECONDS = 60
+_TRANSFER_SECONDS = 1800
+"""Of silence: an engine unpacks all layers of what it loads before it says anything."""
+_CHUNK = 1 << 20
 
 
 class NoCallError(HostError):
@@ -35,6 +41,7 @@ class Image:
 
     id: str
     labels: dict[str, str]
+    tags: tuple[str, ...]
     layers: tuple[str, ...]
     """Digests, the lowest layer first."""
     size: int
@@ -72,6 +79,7 @@ class Images:
         return Image(
             id=str(image["Id"]),
             labels=dict(image["Config"].get("Labels") or {}),
+            tags=tuple(image.get("RepoTags") or ()),
             layers=tuple(image["RootFS"].get("Layers") or ()),
             size=int(image["Size"]),
         )
@@ -107,8 +115,55 @@ class Images:
             answer = json.loads(self._api.import_image_from_stream(tree, changes=changes).splitlines()[-1])
             if "status" not in answer:
                 raise HostError(f"the engine could not import {tag}: {answer.get('error')}")
-            self._tag(answer["status"], tag)
+            self.tag(answer["status"], tag)
         return str(answer["status"])
+
+    def tag(self, image: str, tag: str) -> None:
+        """Give an image a further name.
+
+        A call of its own: of a tag that comes with an import, Podman 4 makes "latest".
+        """
+        repository, _, version = tag.rpartition(":")
+        with engine_errors():
+            self._api.tag(image, repository, version)
+
+    def untag(self, tag: str) -> None:
+        """Take a name from an image; with its last name the image goes."""
+        with engine_errors():
+            self._api.remove_image(tag)
+
+    def save(self, tags: Iterable[str], target: Path, progress: Progress) -> None:
+        """Write images to one tar archive, with these tags; layers that they share are in it once."""
+        # docker-py saves one image at a time, and then a base is in every archive.
+        with (
+            progress.task(f"saving {target.name}") as task,
+            engine_errors(),
+            self._api.get(
+                self._url("images/get"), params={"names": list(tags)}, stream=True, timeout=_TRANSFER_SECONDS
+            ) as response,
+            target.open("wb") as file,
+        ):
+            _refuse_failure(response)
+            for chunk in response.iter_content(_CHUNK):
+                file.write(chunk)
+                task.update(file.tell() / 1e6, f"{file.tell() / 1e6:.0f} MB")
+
+    def load(self, archive: Iterable[bytes]) -> None:
+        """Take in what `save` wrote: images, with their tags.  HostError where the engine refuses it."""
+        # Quietly: an engine that reports while it reads waits for a reader, and both would wait for each other.
+        with (
+            engine_errors(),
+            self._api.post(
+                self._url("images/load"), data=archive, params={"quiet": "1"}, stream=True, timeout=_TRANSFER_SECONDS
+            ) as response,
+        ):
+            _refuse_failure(response)
+            for line in response.iter_lines():
+                if complaint := msgspec.json.decode(line, type=_Said).error:
+                    raise HostError(f"the container engine cannot load the images: {complaint}")
+
+    def _url(self, path: str) -> str:
+        return f"{self._api.base_url}/v{self._api.api_version}/{path}"
 
     def build(
         self,
@@ -138,18 +193,13 @@ class Images:
                 if "error" in event:
                     break
             else:
-                self._tag(image, tag)
+                self.tag(image, tag)
                 return image
         raise MeasurementError(
             f"{tag.rpartition(':')[0]} could not be built; the last lines of its output:\n"
             + "\n".join(f"  | {_shortened(line)}" for line in tail),
             hint=f"All of it: {log}",
         )
-
-    def _tag(self, image: str, tag: str) -> None:
-        """A call of its own: of a tag that comes with an import, Podman 4 makes "latest"."""
-        repository, _, version = tag.rpartition(":")
-        self._api.tag(image, repository, version)
 
     def _events(
         self, context: Path, arguments: Mapping[str, str], labels: Mapping[str, str]
@@ -192,6 +242,19 @@ class Images:
                 f"{command[0]} in image {image[:19]} ended with status {status}: {complaint.strip()}"
             )
         return str(printed)
+
+
+class _Said(msgspec.Struct):
+    """A line of an engine's answer."""
+
+    error: str = ""
+
+
+def _refuse_failure(response: requests.Response) -> None:
+    try:
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        raise docker.errors.create_api_error_from_http_exception(error) from error
 
 
 def _lines(event: Mapping[str, Any]) -> list[str]:

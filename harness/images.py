@@ -141,6 +141,15 @@ class Foundry:
         origin = material.origin if material else f"packages of {build.source.capitalize()}"
         return Offer(build, origin=origin, obstacle=obstacle)
 
+    def find(self, build: Build) -> str | None:
+        """Id of the image that `ensure` would take; None where it would make one."""
+        base = bases.find(self._images, build.base, self._pins.bases[build.base])
+        return self._images.find({RECIPE: self.expected(build, base)}) if base else None
+
+    def expected(self, build: Build, base: bases.Base) -> str:
+        """Content hash of the recipe of a build's image on a base.  HostError where its source cannot be had."""
+        return self._recipe(build, base, self.material(build)).sha256
+
     def _once(self, subject: str, ask: Callable[[], str]) -> str:
         """The obstacle to a subject that several builds share: asking the network for it takes seconds."""
         if subject not in self._obstacles:

@@ -48,6 +48,11 @@ def build(options: BenchOptions) -> None:
     screen = Screen()
     with measuring("building images", screen):
         built, _ = builds(options, screen)
+    show(built)
+
+
+def show(built: Iterable[BuildFacts]) -> None:
+    """Prints what builds are, a line each."""
     for facts in built:
         gil = "free-threaded" if facts.free_threaded else "with the GIL"
         image = f"image {facts.image[:19]} of {facts.size / 1e6:.0f} MB"
@@ -233,7 +238,7 @@ def builds(
 
         found = [host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]
         return _distinct([host_builds.equip(facts, locks, screen) for facts in found]), ()
-    with _foundry(options, screen) as (foundry, wanted, warnings):
+    with open_foundry(options, screen) as (foundry, wanted, warnings):
         return _distinct([foundry.equip(foundry.ensure(one, screen), locks, screen) for one in wanted]), warnings
 
 
@@ -241,14 +246,14 @@ def build_twice(
     options: BenchOptions, screen: Screen, workloads: Iterable[Workload]
 ) -> tuple[tuple[BuildFacts, ...], tuple[str, ...]]:
     """One build on the host without its container, the baseline, and in it; without a name the free-threaded one."""
-    with _foundry(options, screen) as (foundry, wanted, warnings):
+    with open_foundry(options, screen) as (foundry, wanted, warnings):
         facts = foundry.equip(foundry.ensure(wanted[-1], screen), scripts.locks(workloads), screen)
     twin = msgspec.structs.replace(facts.build, name=f"{facts.build.name}@host")
     return (msgspec.structs.replace(facts, build=twin, isolation=Isolation.NONE), facts), warnings
 
 
 @contextlib.contextmanager
-def _foundry(options: BenchOptions, screen: Screen) -> Iterator[tuple[Foundry, Sequence[Build], tuple[str, ...]]]:
+def open_foundry(options: BenchOptions, screen: Screen) -> Iterator[tuple[Foundry, Sequence[Build], tuple[str, ...]]]:
     """A foundry, the builds to make in it, and what a reader must know of their choice, which is also said."""
     from harness.images import Foundry
 

@@ -66,6 +66,13 @@ class Material:
 
     Raises MeasurementError where it is not what was pinned; HostError where it cannot be read.
     """
+    kept: Path | None = None
+    """Where it lies once it was provided, if it is kept."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is kept, with the note where it came from."""
+        return tuple(path for path in (self.kept, self.kept and _note_of(self.kept)) if path and path.exists())
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -123,7 +130,7 @@ class Tarballs:
             if not was_there:
                 _note_of(kept).write_text(site, encoding="utf-8")
 
-        return Material(release, f"sha256:{sha256}", f"Python-{release}.tar.xz from {site}", provide)
+        return Material(release, f"sha256:{sha256}", f"Python-{release}.tar.xz from {site}", provide, kept)
 
     def _cached(self, release: str) -> Path:
         return self.folder / f"Python-{release}.tar.xz"

@@ -45,7 +45,7 @@ class Archives:
         def provide(destination: Path, progress: Progress) -> None:
             bring(url, kept, sha256, destination, progress)
 
-        return Material(release, f"sha256:{sha256}", f"{name} of python-build-standalone", provide)
+        return Material(release, f"sha256:{sha256}", f"{name} of python-build-standalone", provide, kept)
 
     def _releases(self, build: Build) -> Iterator[tuple[str, tuple[str, str]]]:
         """Release, and name and URL of its archive."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,31 +13,13 @@ from harness import provision
 from harness.progress import Silent
 from harness.provision import Daemon
 from tests.conftest import required
+from tests.integration import daemons
 
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """In a network namespace of its own: a second daemon would take the bridge and the rules of the first."""
-    required(os.geteuid() == 0 and shutil.which("dockerd") and shutil.which("unshare"), "root, dockerd and unshare")
-    daemon = Daemon(
-        socket=tmp_path / "docker.sock",
-        pid_file=tmp_path / "docker.pid",
-        exec_root=tmp_path / "exec",
-        log_file=tmp_path / "dockerd.log",
-        options=(
-            f"--host=unix://{tmp_path / 'docker.sock'}",
-            f"--pidfile={tmp_path / 'docker.pid'}",
-            f"--exec-root={tmp_path / 'exec'}",
-            f"--data-root={tmp_path / 'data'}",
-            "--storage-driver=vfs",
-        ),
-        command=("unshare", "--net", "dockerd"),
-    )
-    yield daemon
-    if daemon.pid_file.exists():
-        pid = int(daemon.pid_file.read_text())
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
+    with daemons.own(tmp_path, "--storage-driver=vfs") as daemon:
+        yield daemon
 
 
 def interfaces() -> set[str]:

@@ -59,6 +59,7 @@ FLOORS = {
         "docker_images",
         "bases",
         "buildlog",
+        "bundle",
         "equipment",
         "execution",
         "host_builds",
@@ -73,7 +74,7 @@ FLOORS = {
         "standalone",
         "trees",
     },
-    4: {"archive", "comparing", "reproducing", "runs", "session", "showroom", "workshop"},
+    4: {"archive", "comparing", "reproducing", "runs", "session", "shipping", "showroom", "workshop"},
 }
 WITH_PAGES = {"archive", "comparing", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
@@ -109,6 +110,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("reproducing", "comparing"),
     ("reproducing", "runs"),
     ("runs", "session"),
+    ("shipping", "session"),
     ("showroom", "session"),
     ("workshop", "session"),
     ("chroot_engine", "docker_engine"),
