@@ -20,6 +20,8 @@ _OBJECTS = 350
 """Object files of one compilation of CPython; a few more or fewer per release."""
 _PREPARED, _CONFIGURED, _COMPILED, _PROFILED, _INSTALLED = 40.0, 45.0, 170.0, 900.0, 30.0
 """Estimated seconds of each phase."""
+_LINKED = 240.0
+"""Of a link that optimises all files together, which it does alone on one core, and prints nothing."""
 
 
 class BuildLog:
@@ -28,12 +30,13 @@ class BuildLog:
     def __init__(self, build: Build) -> None:
         compiled = build.source is Source.SOURCE
         rounds = 2 if build.optimize is Optimize.PGO_LTO else 1
-        self._compiling = (_COMPILED * rounds + _PROFILED * (rounds - 1)) if compiled else 0.0
+        self._compiling = (_COMPILED * rounds + (_PROFILED + _LINKED * rounds) * (rounds - 1)) if compiled else 0.0
         self.total = _PREPARED + _INSTALLED + (_CONFIGURED + self._compiling if compiled else 0.0)
         """Of `done`."""
         self.done = 0.0
         self.note = ""
         self._objects = 0
+        self._linked = 0
         self._rounds = rounds
         self._profiled = 0.0
 
@@ -49,6 +52,7 @@ class BuildLog:
             self._advance(self.done, f"linking {program['name']}{why}")
         elif test := _TEST.match(line):
             self._profiled = int(test["done"]) / int(test["total"])
+            self._linked = 1
             self._compile(f"profiling, test {test['done']} of {test['total']}: {test['name']}")
         elif package := _UNPACKED.match(line):
             self._advance(min(_PREPARED - 1, self.done + 0.3), f"installing {package['name']}")
@@ -67,7 +71,8 @@ class BuildLog:
 
     def _compile(self, note: str) -> None:
         compiled = min(self._objects / _OBJECTS, self._rounds) * _COMPILED
-        self._advance(_PREPARED + _CONFIGURED + compiled + self._profiled * _PROFILED * (self._rounds - 1), note)
+        learned = (self._profiled * _PROFILED + self._linked * _LINKED) * (self._rounds - 1)
+        self._advance(_PREPARED + _CONFIGURED + compiled + learned, note)
 
     def _advance(self, done: float, note: str) -> None:
         self.done = max(self.done, min(done, self.total))
