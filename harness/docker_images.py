@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +151,28 @@ class Images:
                 task.update(file.tell() / 1e6, f"{file.tell() / 1e6:.0f} MB")
 
     def load(self, archive: Iterable[bytes]) -> None:
-        """Take in what `save` wrote: images, with their tags.  HostError where the engine refuses it."""
+        """Take in what `save` wrote: images, with their tags.  HostError where the engine refuses it.
+
+        After an interrupt, too, this returns only once the engine is done: what it has begun to unpack it finishes,
+        whether or not anybody listens, and who wants to be rid of it has to know when it is there.
+        """
+        interrupted = threading.Event()
+
+        def pieces() -> Iterator[bytes]:
+            for piece in archive:
+                if interrupted.is_set():
+                    raise ConnectionAbortedError("interrupted")
+                yield piece
+
+        with ThreadPoolExecutor(max_workers=1) as uploader:
+            loading = uploader.submit(self._load, pieces())
+            try:
+                loading.result()
+            except KeyboardInterrupt:
+                interrupted.set()
+                raise
+
+    def _load(self, archive: Iterator[bytes]) -> None:
         # Quietly: an engine that reports while it reads waits for a reader, and both would wait for each other.
         with (
             engine_errors(),

@@ -7,8 +7,11 @@ import errno
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +129,26 @@ def test_images_that_turn_out_to_be_others_are_not_kept(path: Path, far: Images)
         manifest = msgspec.structs.replace(found.manifest, builds=(other,))
         with pytest.raises(HostError, match="has another id once it is loaded"):
             shipping.load(dataclasses.replace(found, manifest=manifest), Silent())
+    assert held() == before
+
+
+class Interrupting(Silent):
+    """Ctrl-C, as soon as all images are with the engine, which then unpacks them."""
+
+    def __init__(self, megabytes: float) -> None:
+        self._megabytes = megabytes
+
+    def update(self, done: float, note: str = "", total: float | None = None) -> None:
+        if done >= self._megabytes:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def test_an_interrupt_leaves_nothing_not_even_later(path: Path, far: Images) -> None:
+    before = held()
+    with bundle.unpacking(path, Silent()) as found, pytest.raises(KeyboardInterrupt):
+        shipping.load(found, Interrupting(found.manifest.members[bundle.IMAGES].size / 1e6))
+    assert held() == before
+    time.sleep(5)  # an engine that had not been waited for would be done by now
     assert held() == before
 
 
