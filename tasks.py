@@ -508,8 +508,8 @@ def test(_: Context, only: str | None = None, k: str | None = None) -> int:
 @verb(
     positional=["name"],
     help={
-        "name": "a source of published numbers, such as article, or one of your runs",
-        "list": "print the sources, what of them this machine can test, and how long that takes",
+        "name": "a source of published numbers, such as article, or one of your runs; or list, for all sources, "
+        "what of them this machine can test, and how long that takes",
         "strict": "refuse where a release cannot be had, instead of taking the nearest one that can",
         "format": "text, markdown or json",
         **{name: _BENCH_HELP[name] for name in ("size", "budget", "no_wait")},
@@ -517,8 +517,7 @@ def test(_: Context, only: str | None = None, k: str | None = None) -> int:
 )
 def reproduce(
     _: Context,
-    name: str = "",
-    list: bool = False,  # noqa: A002 - the option's name
+    name: str,
     strict: bool = False,
     size: str = "quick",
     budget: str | None = None,
@@ -530,13 +529,10 @@ def reproduce(
     Example: inv reproduce article
     """
     from harness import reproducing
-    from harness.errors import RequestError
 
-    if list:
+    if name == "list":
         reproducing.offers()
         return 0
-    if not name:
-        raise RequestError("name what is to be reproduced", hint="inv reproduce --list shows what there is.")
     return reproducing.reproduce(name, reproducing.Options(strict, size, budget, format, not no_wait))
 
 
