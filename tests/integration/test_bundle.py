@@ -133,14 +133,15 @@ def test_images_that_turn_out_to_be_others_are_not_kept(path: Path, far: Images)
 
 
 class Interrupting(Silent):
-    """Ctrl-C, as soon as all images are with the engine, which then unpacks them."""
+    """Ctrl-C, a moment after all images are with the engine, which then unpacks them."""
 
     def __init__(self, megabytes: float) -> None:
         self._megabytes = megabytes
 
     def update(self, done: float, note: str = "", total: float | None = None) -> None:
         if done >= self._megabytes:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            main = threading.main_thread().ident or 0
+            threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
 
 
 def test_an_interrupt_leaves_nothing_not_even_later(path: Path, far: Images) -> None:
