@@ -67,7 +67,11 @@ def far(path: Path, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
         connect(self, address)
 
+    def know_nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "no network")
+
     monkeypatch.setattr(socket.socket, "connect", connect_here)
+    monkeypatch.setattr(socket, "getaddrinfo", know_nobody)
     found = Images(docker_client.connect())
     yield found
     found.close()
