@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import bases, builds, bundle, docker_client, images, provision, shipping, showroom, sources
+from harness import bases, builds, bundle, docker_client, images, provision, shipping, showroom, sources, store
 from harness.builds import BasePin
 from harness.docker_client import LABEL
 from harness.docker_images import Images
@@ -29,6 +30,8 @@ from harness.progress import Silent
 from harness.provision import Daemon
 from harness.request import BenchOptions
 from tests.integration import daemons
+from tests.integration.processes import ROOT, start_bench
+from tests.toys import write_toys
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +188,33 @@ def test_a_base_image_that_was_pulled_is_known_by_its_digest_where_it_was_carrie
         assert bases.portable_tag(far, "nowhere", pin) == f"gilometer/base:{'a' * 64}"
     finally:
         far.untag(f"gilometer/base:{'a' * 64}")
+
+
+NO_NETWORK = ("unshare", "--net")
+"""A namespace with no way out, for whatever a process starts, too; the engine's socket is a file, and is reached."""
+
+
+def test_what_is_measured_without_network_is_measured_on_the_carried_build(
+    path: Path, daemon: Daemon, facts: BuildFacts, tmp_path: Path
+) -> None:
+    environ = {"DOCKER_HOST": f"unix://{daemon.socket}", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    name = facts.build.name
+
+    def inv(*arguments: str) -> str:
+        command = [*NO_NETWORK, sys.executable, "-P", "-m", "invoke", "--search-root", str(ROOT), *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, env=os.environ | environ, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert f"{name}: CPython {facts.release} free-threaded" in inv("setup", "--bundle", str(path))
+    (there,) = msgspec.json.decode(inv("build", "--facts", name, "--json"), type=list[BuildFacts])
+    assert msgspec.structs.replace(there, size=facts.size) == facts
+
+    folder = write_toys(tmp_path / "workloads", "good")
+    process = start_bench(tmp_path / "results", folder, (name, name), 1, under=NO_NETWORK, **environ)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    (directory,) = (found.parent for found in (tmp_path / "results").glob(f"*/{store.RUN}"))
+    for one in store.load_run(directory).builds:
+        assert (one.image, one.recipe, one.origin) == (facts.image, facts.recipe, facts.origin)
+    assert (directory / "index.html").exists()
