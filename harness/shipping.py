@@ -28,8 +28,8 @@ def pack(options: BenchOptions, out: str | None = None) -> None:
     target, screen = Path(out or OUT), Screen()
     with (
         bundle.beside(target) as folder,
+        session.open_foundry(options, screen) as (foundry, wanted, _),  # a wrong name is said before anybody waits
         session.measuring("writing a bundle", screen),
-        session.open_foundry(options, screen) as (foundry, wanted, _),
         closing(Images(docker_client.connect())) as images,
     ):
         packed, members = [], {bundle.IMAGES: folder / bundle.IMAGES}
