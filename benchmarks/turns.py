@@ -1,6 +1,6 @@
 """What a turn costs, and whether any of it is inside a value.
 
-    python -m benchmarks.turns [--blocks 20] [--minutes 3] [--turn SECONDS] [--workloads NAMES]
+    python -m benchmarks.turns [--tables costs,effects] [--blocks 20] [--minutes 3] [--turn SECONDS] [--workloads NAMES]
 
 prints two Markdown tables.  The first takes turns apart.  What the harness saw of a turn less what pyperf timed of it
 has two parts: what the worker does between its values, turns or not (pyperf's own steps, and checking the answer),
@@ -8,12 +8,13 @@ which the worker times itself for this, and the hand-over.  From the end of one 
 gap.  Hand-over and gap are what a turn costs.
 
 What such a table cannot show is what a change of workers does to caches and branch predictors: that would be inside the
-values.  So the second table lets the same two processes execute in runs of ten turns each, A's and B's alternating.
+values.  So the second table lets the same two processes execute in runs of five turns each, A's and B's alternating.
 The first turn of a run comes right after the other worker, as it would if workers took turns without more ado.  The
 second one is a settled turn, as those that count in a block.  The third to the last are what a long stretch of one
-worker shows.  Each of the first two is compared with the median of the latter in its own run, half a second away at
-most, so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.  Only
-quiet runs count, in which those latter turns lie within a tenth of one another: it does not depend on the first two.
+worker shows.  Each of the first two is compared with the median of the latter in its own run, a tenth of a second away,
+so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.  Only quiet
+runs count, in which those latter turns lie within a tenth of one another: it does not depend on the first two.  Turns
+are as short as the workload allows, so that many runs fit between two moods of a machine.
 
 A block is a pair of processes, and only blocks are counted.  Bold is what may, by its 95 % interval, be more than half
 a percent.  Where it matters to a workload what stands in the caches, --turn shows how long a turn has to be until it no
@@ -45,8 +46,14 @@ from harness.plan import WORKER_SECONDS
 from harness.ranks import hodges_lehmann
 from harness.workbench import Workbench
 
-RUN = 10
+RUN = 5
 """Turns that a worker has in a row."""
+
+SHORT = 0.001
+"""Seconds of a turn where effects are looked for: one step of the workload is enough."""
+
+STEP = 0.03
+"""Seconds that such a step takes in the quick size, about."""
 
 QUIET = 0.1
 """Relative: how far the later turns of a run may be from one another."""
@@ -65,9 +72,12 @@ EFFECTS = "pure_python/cpu_bound,pure_python/records"
 def main() -> None:
     """Print the tables, row by row as they are measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", default="costs,effects", help="which of the two")
     parser.add_argument("--blocks", type=int, default=20, help="pairs of processes for each row")
     parser.add_argument("--minutes", type=float, default=3, help="about how long each row of the second table takes")
-    parser.add_argument("--turn", type=float, help="seconds that a turn lasts at least; default: the quick profile's")
+    parser.add_argument(
+        "--turn", type=float, help="seconds that a turn lasts at least; default: the quick profile's, then 1 ms"
+    )
     parser.add_argument("--workloads", default=EFFECTS, help="of the second table")
     options = parser.parse_args()
     workloads = specs.select_workloads(options.workloads, specs.load_workloads(WORKLOADS))
@@ -75,19 +85,20 @@ def main() -> None:
     pair = [facts.build.name for facts in session.prepare()]
     alike = {name: session.prepare(*[name] * 4) for name in pair}
 
-    def plan(names: Sequence[str], workload: str) -> Plan:
+    def plan(names: Sequence[str], workload: str, turn: float | None = None) -> Plan:
         made = every_turn(lab.plan(names, workload, blocks=options.blocks, seed=1))
-        return msgspec.structs.replace(made, turn_seconds=options.turn or made.turn_seconds)
+        return msgspec.structs.replace(made, turn_seconds=options.turn or turn or made.turn_seconds)
 
     every = [facts for builds in alike.values() for facts in builds]
     with laboratory_of("the benchmark of turns", every, keeps=["stops"]) as lab:
         watch(lab.bench)
         names = {name: [facts.build.name for facts in builds] for name, builds in alike.items()}
-        plans = [plan(names[build][:workers], COSTS) for build in pair for workers in (2, 4)]
-        table(cost_rows(lab, plans))
-        print()
-        plans = [plan(two, one.name) for one in workloads for two in (names[pair[1]][:2], pair)]
-        table(effect_rows(lab, plans, options.minutes))
+        if "costs" in options.tables.split(","):
+            table(cost_rows(lab, [plan(names[build][:workers], COSTS) for build in pair for workers in (2, 4)]))
+            print()
+        if "effects" in options.tables.split(","):
+            plans = [plan(two, one.name, SHORT) for one in workloads for two in (names[pair[1]][:2], pair)]
+            table(effect_rows(lab, plans, options.minutes))
 
 
 def every_turn(plan: Plan) -> Plan:
@@ -283,7 +294,7 @@ def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Itera
     for plan in plans:
         # Turns take half as long again as their minimum: loops double until the minimum is reached.
         seconds = 60 * minutes / len(plan.blocks) - 2 * WORKER_SECONDS
-        pairs = max(1, round(seconds / (1.5 * plan.turn_seconds * 2 * RUN)))
+        pairs = max(1, round(seconds / (max(STEP, 1.5 * plan.turn_seconds) * 2 * RUN)))
         found = Found()
         taken = measured(lab, plan, pairs)
         for turns in taken:
