@@ -167,6 +167,37 @@ def stop_at_look(d: Sequence[float], target: float, confidence: float) -> stats.
     return ours
 
 
+def deciding(runs: int, rng: np.random.Generator) -> Iterator[Sequence[str]]:
+    """Stopping at the first look at which the interval lies on one side of a boundary, with 95 % intervals and with
+    those of `planning.confidence_where_deciding`.  With the truth on the boundary every such verdict is wrong."""
+    header = (
+        "wrong with 95 % intervals",
+        "wrong with corrected ones",
+        "right where the truth is 3 % away",
+        "blocks, mean",
+    )
+    yield "machine", *header
+    corrected = planning.confidence_where_deciding(0.95)
+    for world in (WORLDS[1], *WORLDS[3:]):
+        data = [world.logs(rng, planning.LOOKS[-1]) for _ in range(runs)]
+        truth, row = 1 + world.effect, []
+        for confidence in (0.95, corrected):
+            ended = [decided_at_look(d, truth, confidence) for d in data]
+            row.append(percent(sum(not one.low <= truth <= one.high for one in ended) / runs))
+        far = [decided_at_look(d, truth * 1.03, corrected) for d in data]
+        right = sum(one.high < truth * 1.03 for one in far) / runs
+        yield world.name, *row, percent(right), f"{np.mean([one.n for one in far]):.1f}"
+
+
+def decided_at_look(d: Sequence[float], boundary: float, confidence: float) -> stats.Effect:
+    """The effect when it is first known on which side of the boundary it lies, or all blocks are used."""
+    look = planning.next_look(0)
+    while look is not None:
+        ours = stats.effect(d[:look], confidence)
+        look = planning.next_look(look) if ours.low <= boundary <= ours.high else None
+    return ours
+
+
 def multiplicity(runs: int, rng: np.random.Generator) -> Iterator[Sequence[str]]:
     """Verdicts on all cases of a run."""
     yield (
@@ -269,6 +300,7 @@ def resampled_mean(values: Array, rng: np.random.Generator, draws: int = 1_000) 
 TABLES = (
     ("One case", coverage),
     ("Stopping at preset looks on the half-width", stopping),
+    ("Stopping where an interval lies on one side of a boundary", deciding),
     ("All cases of a run, 12 blocks each", multiplicity),
     ("Equivalence, margin 2 %", equivalence),
     ("Suite", suite),

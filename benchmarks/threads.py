@@ -33,8 +33,8 @@ from benchmarks._markdown import table
 from harness import session, stats
 from harness.gauge import LEAST_BLOCKS, Best
 from harness.journal import Sample
-from harness.model import Measure, Plan
-from harness.ratios import Ratio, Seat, ratios
+from harness.model import Measure, Plan, Seat
+from harness.ratios import Ratio, ratios
 
 MOST_BLOCKS = 200
 

@@ -341,7 +341,7 @@ class Execution:
         if self._plan.stress:
             argv += ["--stress"]
         if workload.sized:
-            argv += ["--size", self._plan.size]
+            argv += ["--size", workload.size(self._plan.size)]
         return argv
 
     def _wait(self, worker: Worker) -> int | None:

@@ -180,6 +180,7 @@ class Stop(StrEnum):
     """Why a group gets no more blocks."""
 
     TARGET = "target reached"
+    DECIDED = "verdict reached"
     NOTHING = "nothing to compare"
     BUDGET = "budget used"
     CAP = "cap reached"

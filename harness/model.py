@@ -163,6 +163,8 @@ class Size(StrEnum):
 
     QUICK = "quick"
     FULL = "full"
+    PUBLISHED = "published"
+    """As large as where the code was published, of workloads that stand for such code; of the others as FULL."""
 
 
 class Strategy(StrEnum):
@@ -245,6 +247,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """Takes --measure capacity."""
     full_seconds: float = 0.0
     """About how long a value takes in full size on one thread, for estimates; 0 where it is not known."""
+    published_seconds: float = 0.0
+    """The same of the published size; 0 where there is none."""
     source: str = ""
     """Where a script of somebody's own was found, absolute; empty for those of Gilometer."""
     task: int = 0
@@ -257,6 +261,14 @@ class Workload(Struct, frozen=True, kw_only=True):
     @property
     def category(self) -> str:
         return self.name.partition("/")[0]
+
+    def size(self, wanted: Size) -> Size:
+        """The one that it has where a plan wants this one."""
+        return Size.FULL if wanted is Size.PUBLISHED and not self.published_seconds else wanted
+
+    def seconds(self, wanted: Size) -> float:
+        """About how long a value takes on one thread where a plan wants this size; 0 where it is not known."""
+        return {Size.FULL: self.full_seconds, Size.PUBLISHED: self.published_seconds}.get(self.size(wanted), 0.0)
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -299,6 +311,9 @@ class Profile(StrEnum):
 Group = tuple[str, ...]
 """Case ids: blocks of the same cases are repetitions of each other."""
 
+Seat = tuple[str, str]
+"""Case id and build."""
+
 
 class Block(Struct, frozen=True, kw_only=True):
     """One round of one workload on one CPU set."""
@@ -336,6 +351,20 @@ class Skipped(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Question(Struct, frozen=True, kw_only=True):
+    """What a plan has to decide: whether some seats are as many times as fast (or frugal) as others."""
+
+    claim: str
+    """Id of the published claim that asks."""
+    slow: tuple[Seat, ...]
+    """One per workload; of several their geometric mean counts."""
+    fast: tuple[Seat, ...]
+    """In the same order."""
+    low: float
+    """Decided where the interval lies wholly inside these ends, or wholly outside of them."""
+    high: float
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will be executed, in order."""
 
@@ -360,6 +389,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Relative half-width of its widest interval at which a group stops; None: every block is executed."""
     budget_seconds: float | None = None
     """Seconds of blocks and calibrations after which no group gets more than its first look."""
+    questions: tuple[Question, ...] = ()
+    """Groups that they ask stop when they are decided, whatever the target."""
 
 
 # -- the run -----------------------------------------------------------------------------------------------------------

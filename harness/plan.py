@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from harness.claims import Sought
 from harness.errors import RequestError
 from harness.model import (
     CAPACITY_WINDOW,
@@ -85,6 +86,24 @@ _HASH_SEEDS = range(10**9, 2**32)
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """A case that is needed, before there is a plan.  Of one thread neither strategy nor split matters."""
+
+    workload: str
+    measure: Measure
+    threads: int = 1
+    strategy: Strategy = Strategy.THREADS
+    split: Split = Split.SHARE
+
+    @classmethod
+    def of(cls, case: Case) -> Need:
+        workload = case.workload.partition(":")[0]
+        if case.threads == 1 or case.strategy is None:
+            return cls(workload, case.measure, case.threads)
+        return cls(workload, case.measure, case.threads, case.strategy, case.split)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to measure, resolved: names checked, CPU sets chosen."""
 
@@ -101,8 +120,10 @@ class Request:
     measures: tuple[Measure, ...] | None = None
     """None: the profile's."""
     placement: Placement = Placement.PINNED
-    only: frozenset[tuple[str, int]] | None = None
-    """Workloads with numbers of threads, of all those that there would be; None: all."""
+    only: frozenset[Need] | None = None
+    """Of all cases that there would be, with every split, these; None: all."""
+    sought: tuple[Sought, ...] = ()
+    """Claims that the plan has to decide."""
     blocks: int | None = None
     """This many rounds whatever they show, instead of stopping at the profile's target."""
     budget_seconds: float | None = None
@@ -174,6 +195,7 @@ def make_plan(request: Request, facts: Sequence[BuildFacts]) -> Plan:
         stress=request.stress,
         target=None if request.blocks else effort.target,
         budget_seconds=None if request.blocks else request.budget_seconds or effort.budget_seconds,
+        questions=tuple(question for one in request.sought if (question := one.question(cases))),
     )
 
 
@@ -226,7 +248,7 @@ class _Costs:
         least = 1.5 * _least(case, TURN_SECONDS)
         if self.size is Size.QUICK or case.measure is Measure.CAPACITY:
             return least
-        return max(least, *(work.full_seconds for work in self.workloads if work.name == case.workload))
+        return max(least, *(work.seconds(self.size) for work in self.workloads if work.name == case.workload))
 
 
 def estimate_seconds(plan: Plan) -> float:
@@ -275,16 +297,15 @@ def _cases(workload: Workload, cpus: tuple[int, ...], measure: Measure, request:
     strategies = [one for one in Strategy if one in request.strategies and one in workload.strategies]
     if measure is not Measure.TIME:  # capacity counts what threads do, and memory what one process takes
         strategies = [one for one in strategies if one is Strategy.THREADS]
+    splits = (request.split,) if request.only is None else tuple(Split)
     for count in _thread_counts(workload, len(cpus), request.threads):
-        if request.only is not None and (workload.name, count) not in request.only:
-            continue
-        if not workload.strategies:
-            yield _case(workload, None, count, cpus, measure, request)
-        elif count == 1:
-            yield _case(workload, Strategy.SERIAL, count, cpus, measure, request)
-        else:
-            for strategy in strategies:
-                yield _case(workload, strategy, count, cpus, measure, request)
+        ways: Iterable[Strategy | None] = strategies
+        if count == 1:
+            ways = [Strategy.SERIAL] if workload.strategies else [None]
+        made = (_case(workload, way, count, cpus, measure, request, split) for way in ways for split in splits)
+        for case in dict.fromkeys(made):  # where there is but one job, it is the same with every split
+            if request.only is None or Need.of(case) in request.only:
+                yield case
 
 
 def _first_values(
@@ -331,11 +352,12 @@ def _case(
     cpus: tuple[int, ...],
     measure: Measure,
     request: Request,
+    split: Split,
 ) -> Case:
     """Placement and split are for the time of several threads: capacity has pinned ones with pieces of one job."""
     several = threads > 1 and measure is Measure.TIME
     placement = request.placement if several else Placement.PINNED
-    split = request.split if several else Split.SHARE
+    split = split if several else Split.SHARE
     question = "" if measure is Measure.TIME else f" {measure}"
     free = f" placement={placement}" if placement is Placement.FREE else ""
     whole = f" split={split}" if split is Split.WHOLE else ""

@@ -20,6 +20,22 @@ from harness.scripts import Script
 
 NAME = "pyperformance"
 
+SHORT = "short"
+"""Names a part of the suite that takes minutes instead of hours."""
+
+_SHORT = frozenset(
+    (
+        *("async_generators", "async_tree_io_tg", "chaos", "comprehensions", "coroutines", "deltablue", "fannkuch"),
+        *("float", "generators", "json_dumps", "json_loads", "nbody", "pathlib", "pickle_pure_python", "pidigits"),
+        *("raytrace", "regex_compile", "regex_effbot", "richards", "sqlite_synth"),
+    )
+)
+"""Twenty that need no packages, from every kind of benchmark that does not.
+
+Chosen so that they are to free threading what the suite is: in the table of facebookexperimental's run of 2025-11-16
+(reports/published/ft-geomean.toml) their geometric mean is 1.094 where that of the whole suite is 1.090.
+"""
+
 _LISTED = re.compile(r"(?P<name>\w+)\s+<local(:(?P<base>\w+))?>")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -27,17 +43,20 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def find(text: str, *, more: bool) -> tuple[Script, ...]:
     """The scripts that "pyperformance", "pyperformance:NAME" or "pyperformance/NAME" means; none where it is neither.
 
+    NAME may be "short", a part of the suite.
+
     A bare name is one of the suite where it is `more` of it: pyperformance:nbody,json_loads.
     """
     suite, _, name = text.replace(":", "/", 1).partition("/")
     if suite == NAME:
-        return tuple(script for script in _scripts() if name in ("", script.label))
+        wanted = _SHORT if name == SHORT else {name}
+        return tuple(script for script in _scripts() if not name or script.label in wanted)
     return tuple(script for script in _scripts() if script.label == text) if more else ()
 
 
 def names() -> set[str]:
     """What can be asked for."""
-    return {NAME} | {f"{NAME}:{script.label}" for script in _scripts()}
+    return {NAME, f"{NAME}:{SHORT}"} | {f"{NAME}:{script.label}" for script in _scripts()}
 
 
 @cache

@@ -9,11 +9,8 @@ from typing import assert_never
 from harness import stats
 from harness.gauge import Best
 from harness.journal import Sample
-from harness.model import Case, Measure
+from harness.model import Case, Measure, Seat
 from harness.stats import Series
-
-Seat = tuple[str, str]
-"""Case id and build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +57,20 @@ def builds(under: Sample, over: Sample, measure: Measure) -> Series:
             assert_never(measure)
 
 
-def completion(under: Sample, over: Sample, best: Best, *, jobs: int = 1) -> Series:
+def completion(under: Sample, over: Sample, best: Best, *, jobs: float = 1) -> Series:
     """How many times as fast `over` completes a job, in the turns that were undisturbed; it does `jobs` at a time."""
     turns = best.undisturbed(under, over)
     return stats.pair_logs([over.values[turn] for turn in turns], [jobs * under.values[turn] for turn in turns])
+
+
+def gain(slow: Case, fast: Case, under: Sample, over: Sample, best: Best) -> Series:
+    """How many times as fast (or frugal) `over`, a sample of `fast`, does a job as `under`, one of `slow`.
+
+    Between different numbers of threads only undisturbed turns count.
+    """
+    if slow.threads == fast.threads:
+        return builds(over, under, slow.measure)
+    return completion(under, over, best, jobs=fast.jobs / slow.jobs)
 
 
 def ratios(cases: Sequence[Case], names: Sequence[str]) -> Iterator[Ratio]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from harness import builds, claims, host, request, specs, store
 from harness.claims import Claim, Part, Publication
 from harness.errors import HostError, RequestError
 from harness.images import Foundry
-from harness.model import Build, Measure, Optimize, Size
-from harness.plan import Request
+from harness.model import Build, Measure, Profile, Size
+from harness.plan import Need, Request, estimate_seconds, make_plan
 from harness.request import BenchOptions
 from harness.runs import ROOT, WORKLOADS, again, find_run, measure, show
 from harness.screen import Screen, clock
@@ -27,7 +31,13 @@ PUBLISHED = ROOT / "reports" / "published"
 FORMATS = ("text", "markdown", "json")
 
 _GROUP_SECONDS = 100.0
-"""Time to measure that a workload gets where nobody says otherwise."""
+"""Time to measure that a workload gets at most where nobody says otherwise: a verdict mostly comes sooner."""
+
+_PATIENCE = "900"
+"""Seconds that a worker may be silent for where jobs are as large as published."""
+
+_MEMBER_SECONDS = 25.0
+"""And one of a set of workloads, whose mean is known better than any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +52,73 @@ class Options:
     wait: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What becomes of the claims of a source on this machine, before anything of it is measured."""
+
+    publication: Publication
+    cpus: int
+    builds: Mapping[str, Build]
+    """For each build that a claim names and that can be measured, the one that stands for it."""
+    obstacles: Mapping[str, str]
+    """Of the builds that cannot, why."""
+    workloads: Mapping[str, tuple[str, ...]]
+    """Names of what claims call their workload."""
+
+    @property
+    def parts(self) -> list[Part]:
+        """What is measured, a run each."""
+        measured = [claim for claim in self.publication.claims if not self.hindrance(claim)]
+        return claims.parts(measured, self.names)
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {asked: build.name for asked, build in self.builds.items()}
+
+    def hindrance(self, claim: Claim) -> str:
+        """Why nothing can be measured for a claim; empty where something can."""
+        slow, fast = claim.places
+        if missing := [place.build for place in claim.places if place.build in self.obstacles]:
+            return f"{missing[0]} cannot be had here: {self.obstacles[missing[0]]}"
+        if slow.build != fast.build and self.builds[slow.build] == self.builds[fast.build]:
+            return f"{self.builds[slow.build].name} would stand for both {slow.build} and {fast.build} here"
+        return ""
+
+    def reservation(self, claim: Claim) -> str:
+        """Why a claim cannot be tested, be it measured for a prediction or not; empty where it can."""
+        if claim.threads > self.cpus:
+            return f"takes {claim.threads} CPUs, and there are {self.cpus}"
+        return self.hindrance(claim)
+
+
 def offers() -> None:
-    """Prints every source of claims: how many of them this machine can test, and how long that takes."""
+    """Prints every source of claims: which of them this machine can test, and how long that takes at most."""
     from reports.summary import columns
 
-    cpus = len(host.read_topology().allowed)
-    rows = []
-    for name, publication in claims.load(PUBLISHED).items():
-        testable, _ = claims.fitting(publication.claims, cpus)
-        seconds = sum(_GROUP_SECONDS * _groups(part) for part in claims.parts(testable))
-        share = f"{len(testable)} of {len(publication.claims)}"
-        rows.append((name, publication.title, share, f"about {clock(seconds)}"))
-    print(columns(("source", "title", "testable here", "takes"), rows))
-    print("\n./inv reproduce SOURCE measures what its claims are about.")
+    screen, rows, reasons = Screen(), [], []
+    publications = claims.load(PUBLISHED)
+    with screen.task("asking for builds", total=len(publications)) as task, _builds_here(told=True) as offer:
+        for number, (name, publication) in enumerate(publications.items()):
+            task.update(number, name)
+            agenda = _agenda(publication, offer, strict=False)
+            why = {claim.id: agenda.reservation(claim) for claim in publication.claims}
+            share = f"{sum(not one for one in why.values())} of {len(why)}"
+            rows.append((name, publication.title, share, _time(agenda)))
+            reasons += [
+                f"{name}: {', '.join(id_ for id_, one in why.items() if one == reason)}: {reason}"
+                for reason in dict.fromkeys(filter(None, why.values()))
+            ]
+    print(columns(("source", "title", "testable here", "takes at most"), rows))
+    if reasons:
+        print("\nNot testable here:", *(f"  {reason}" for reason in reasons), sep="\n")
+    print("\n./inv reproduce SOURCE measures what its claims are about, until they are decided.")
+
+
+def _time(agenda: Agenda) -> str:
+    """What the plans for all claims take, images apart."""
+    requests = [_request(part, agenda, Options())[0] for part in agenda.parts]
+    seconds = sum(estimate_seconds(make_plan(request, ())) for request in requests)
+    return f"about {clock(seconds)}" if requests else "–"
 
 
 def reproduce(name: str, options: Options) -> int:
@@ -78,89 +142,144 @@ def _claims(name: str, publication: Publication, options: Options) -> int:
     from reports import reproduction
 
     screen = Screen()
-    cpus = len(host.read_topology().allowed)
-    names = _stand_ins(publication.claims, strict=options.strict)
+    with _builds_here() as offer:
+        agenda = _agenda(publication, offer, strict=options.strict)
+    if not agenda.parts:
+        raise HostError(
+            f"none of the claims of {name} can be tested here: {agenda.hindrance(publication.claims[0])}",
+            hint="inv build --list says which builds can be had.",
+        )
     found: dict[str, reproduction.Result] = {}
     directories = []
-    for part in claims.parts(publication.claims):
-        wanted, bench = _request(part, names, cpus, options)
+    for part in agenda.parts:
+        wanted, bench = _request(part, agenda, options)
         directory, status = measure(bench, wanted, screen, command=_command(name, options))
         directories.append(directory)
         if status == 130:
             return status
         run, journal = store.load(directory)
-        stand_ins = {asked: build.name for asked, build in names.items()}
-        measured = reproduction.Measurement(run=run, journal=journal, names=stand_ins)
+        measured = reproduction.Measurement(run=run, journal=journal, names=agenda.names, workloads=agenda.workloads)
         found |= {one.claim.id: one for one in reproduction.results(publication, part.claims, measured)}
-    _tell(publication, [found[claim.id] for claim in publication.claims], directories, options)
+    results = [
+        found.get(claim.id) or reproduction.untestable(publication, claim, agenda.hindrance(claim))
+        for claim in publication.claims
+    ]
+    _tell(publication, results, directories, options)
     return 0
 
 
-def _request(part: Part, names: Mapping[str, Build], cpus: int, options: Options) -> tuple[Request, BenchOptions]:
-    """What a part needs and nothing else: of claims that need more CPUs, what a prediction rests on."""
-    seats = {
-        (claim.workload, threads)
-        for claim in part.claims
-        for place in claim.places
-        for threads in ((place.threads,) if _fits(claim, cpus) else (1, cpus))
-    }
-    bench = BenchOptions(
-        builds=",".join(names[one].name for one in part.builds),
-        workloads=",".join(dict.fromkeys(claim.workload for claim in part.claims)),
-        threads=",".join(map(str, sorted({threads for _, threads in seats}))),
-        strategies=",".join(sorted({place.strategy for claim in part.claims for place in claim.places})),
-        measures=",".join(one for one in Measure if one in {claim.measure for claim in part.claims}),
-        profile="standard",
-        size=options.size,
-        budget=options.budget or f"{_GROUP_SECONDS * _groups(part):.0f}s",
-        wait=options.wait,
-    )
-    return dataclasses.replace(request.resolve(bench, WORKLOADS), only=frozenset(seats)), bench
+def _agenda(publication: Publication, offer: Callable[[Build], str], *, strict: bool) -> Agenda:
+    """Which builds stand for those that claims name: the same, or of the nearest release that can be had.
 
+    Args:
+        offer: why a build cannot be had; empty where it can.
 
-def _fits(claim: Claim, cpus: int) -> bool:
-    return not claims.fitting([claim], cpus)[1]
-
-
-def _groups(part: Part) -> int:
-    """Workloads and measures, each of which is measured by itself."""
-    return len({(claim.workload, claim.measure) for claim in part.claims})
-
-
-def _stand_ins(wanted: Iterable[Claim], *, strict: bool) -> dict[str, Build]:
-    """For each build that a claim names the one that is measured: the same, or of the nearest release that can be had.
-
-    HostError where there is none, or with `strict` not the same.
+    Raises:
+        HostError: with `strict`, where one cannot be had.
     """
-    catalogue = builds.load()
-    with contextlib.closing(Foundry()) as foundry:
-        obstacles = {build.name: foundry.offer(build).obstacle for build in catalogue.values() if _is_plain(build)}
-    chosen: dict[str, Build] = {}
-    for name in sorted({place.build for claim in wanted for place in claim.places}):
+    catalogue, known = builds.load(), specs.load_workloads(WORKLOADS)
+    chosen, obstacles = {}, {}
+    for name in sorted({place.build for claim in publication.claims for place in claim.places}):
         (asked,) = builds.resolve([name], catalogue)
-        chosen[name] = _nearest(asked, [catalogue[one] for one, obstacle in obstacles.items() if not obstacle])
-        if chosen[name] != asked and strict:
+        if not (obstacle := offer(asked)):
+            chosen[name] = asked
+            continue
+        if strict:
             raise HostError(
-                f"{asked.name} cannot be had here: {obstacles[asked.name]}",
-                hint="Without --strict the nearest release is taken.",
+                f"{asked.name} cannot be had here: {obstacle}", hint="Without --strict the nearest release is taken."
             )
-    return chosen
+        alike = [one for one in catalogue.values() if _is_alike(one, asked) and not offer(one)]
+        if alike:
+            chosen[name] = min(alike, key=lambda one: (abs(_minor(one) - _minor(asked)), one.series))
+        else:
+            obstacles[name] = obstacle
+    return Agenda(
+        publication=publication,
+        cpus=len(host.read_topology().allowed),
+        builds=chosen,
+        obstacles=obstacles,
+        workloads={
+            claim.workload: tuple(one.name for one in specs.select_workloads(claim.workload, known))
+            for claim in publication.claims
+        },
+    )
 
 
-def _is_plain(build: Build) -> bool:
-    """Whether it is one of those that a release's name stands for."""
-    return build.source is builds.DEFAULT_SOURCE and build.optimize is Optimize.PLAIN and not build.is_variant
+@contextlib.contextmanager
+def _builds_here(*, told: bool = False) -> Iterator[Callable[[Build], str]]:
+    """A function that says why a build cannot be had here; empty where it can.
+
+    HostError where the engine does not answer; with `told` it is what is said of every build.
+    """
+    with contextlib.closing(Foundry()) as foundry:
+
+        @functools.cache
+        def obstacle(build: Build) -> str:
+            try:
+                return foundry.offer(build).obstacle
+            except HostError as error:
+                if told:
+                    return error.message
+                raise
+
+        yield obstacle
 
 
-def _nearest(asked: Build, available: Sequence[Build]) -> Build:
-    alike = [one for one in available if one.free_threaded is asked.free_threaded]
-    if not alike:
-        raise HostError(f"no build like {asked.name} can be had here", hint="inv build --list says why.")
-    return min(alike, key=lambda one: (abs(_minor(one) - _minor(asked)), one.series))
+def _is_alike(one: Build, other: Build) -> bool:
+    """Whether two builds differ in their release series only, and in the base image that has it."""
+    plain = {"name": "", "series": "", "base": ""}
+    return msgspec.structs.replace(one, **plain) == msgspec.structs.replace(other, **plain)
 
 
 def _minor(build: Build) -> int:
     return int(build.series.split(".")[1])
+
+
+def _request(part: Part, agenda: Agenda, options: Options) -> tuple[Request, BenchOptions]:
+    """What a part needs and nothing else: of claims that need more CPUs, what a prediction rests on."""
+    from reports import reproduction
+
+    needs = frozenset(need for claim in part.claims for need in _needs(claim, agenda))
+    bench = BenchOptions(
+        builds=",".join(part.builds),
+        workloads=",".join(dict.fromkeys(claim.workload for claim in part.claims)),
+        threads=",".join(map(str, sorted({need.threads for need in needs}))),
+        strategies=",".join(sorted({need.strategy for need in needs})),
+        measures=",".join(one for one in Measure if one in {need.measure for need in needs}),
+        profile=Profile.STANDARD,
+        size=options.size,
+        budget=options.budget or f"{_seconds(part, agenda):.0f}s",
+        timeout=_PATIENCE if options.size == Size.PUBLISHED else BenchOptions().timeout,
+        wait=options.wait,
+    )
+    wanted = [
+        reproduction.sought(agenda.publication, claim, agenda.names, agenda.workloads[claim.workload])
+        for claim in part.claims
+        if not agenda.reservation(claim)
+    ]
+    return dataclasses.replace(request.resolve(bench, WORKLOADS), only=needs, sought=tuple(wanted)), bench
+
+
+def _needs(claim: Claim, agenda: Agenda) -> Iterator[Need]:
+    """The cases of a claim in all of its readings; where there are too few CPUs, those of one thread and of all."""
+    for one in claim.readings:
+        for place in one.places:
+            fits = claim.threads <= agenda.cpus
+            for threads in (place.threads,) if fits else dict.fromkeys((1, agenda.cpus)):
+                way = (place.strategy, one.split) if threads > 1 else ()
+                for workload in agenda.workloads[claim.workload]:
+                    yield Need(workload, claim.measure, threads, *way)
+
+
+def _seconds(part: Part, agenda: Agenda) -> float:
+    """What the groups of a part may take, each workload and measure once."""
+    most: dict[tuple[str, Measure], float] = {}
+    for claim in part.claims:
+        names = agenda.workloads[claim.workload]
+        for name in names:
+            seconds = _MEMBER_SECONDS if len(names) > 1 else _GROUP_SECONDS
+            most[name, claim.measure] = max(seconds, most.get((name, claim.measure), 0.0))
+    return math.fsum(most.values())
 
 
 def _command(name: str, options: Options) -> str:

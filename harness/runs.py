@@ -383,7 +383,10 @@ def _extent(plan: Plan) -> str:
     time_ = f"about {clock(estimate_seconds(plan))}"
     if plan.target is None:
         return f"{len(plan.blocks)} blocks, {time_}"
-    return f"at most {len(plan.blocks)} blocks in at most {time_}, until intervals are ±{plan.target * 100:g} % or less"
+    until = f"intervals are ±{plan.target * 100:g} % or less"
+    if plan.questions:
+        until = f"{len(plan.questions)} published numbers are decided" if len(plan.questions) > 1 else "one is decided"
+    return f"at most {len(plan.blocks)} blocks in at most {time_}, until {until}"
 
 
 def _too_short(plan: Plan) -> str:

@@ -50,6 +50,7 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
     sized: bool = False
     capacity: bool = False
     full_seconds: float = 0.0
+    published_seconds: float = 0.0
     files: tuple[str, ...] = ()
 
 
@@ -263,6 +264,7 @@ def describe(
         sized=about.sized,
         capacity=about.capacity,
         full_seconds=about.full_seconds,
+        published_seconds=about.published_seconds,
         source=source,
         requirements=requirements,
     )

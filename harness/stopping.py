@@ -1,5 +1,8 @@
 """When a group of blocks has told enough: at preset looks, by the width of its intervals, and within a budget.
 
+Where a plan has questions, published numbers that are to be decided, groups stop by where these intervals lie instead:
+as soon as every question that a group is asked is decided.
+
 Pure: everything follows from the plan and the journal, so that a resumed run stops where the whole one would have.
 The p-value has no say.  Time is what the journal has recorded of blocks and calibrations.
 """
@@ -8,17 +11,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness import planning, stats
+from harness import planning, questions, stats
 from harness.gauge import LEAST_BLOCKS, Best
 from harness.journal import Attempts, BlockRecord, Calibration, Depth, JournalLine, Sample, Settled, Stop
-from harness.model import Block, Group, Measure, Plan
-from harness.planning import CONFIDENCE, confidence_at_looks, enough, next_look
-from harness.ratios import Ratio, Seat, ratios
-from harness.stats import Series
-
-_LEVEL = confidence_at_looks(CONFIDENCE)
+from harness.model import Block, Case, Group, Measure, Plan, Question, Seat
+from harness.planning import enough, next_look
+from harness.ratios import Ratio, ratios
+from harness.stats import Effect, Series
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class _State:
     cap: int
     first_look: int
     best: Best
+    level: float
+    """Confidence of its intervals."""
     samples: dict[int, dict[Seat, Sample]] = field(default_factory=dict)
     """Of the valid blocks, by index."""
     seconds: list[float] = field(default_factory=list)
@@ -81,10 +85,17 @@ class _State:
         """What a target is expected to take from here; inf where it is out of reach, or nobody can tell."""
         if math.isinf(self.width):
             return math.inf
-        blocks = planning.blocks_to_reach(target, self.width, len(self.samples), _LEVEL)
-        if blocks > self.cap:
+        return self.seconds_until(planning.blocks_to_reach(target, self.width, len(self.samples), self.level))
+
+    def seconds_until(self, blocks: int) -> float:
+        """What so many blocks in all are expected to take from here; inf where there are not as many."""
+        if blocks > self.cap or not self.seconds:
             return math.inf
-        return (blocks - len(self.done)) * math.fsum(self.seconds) / len(self.seconds)
+        return max(0, blocks - len(self.done)) * math.fsum(self.seconds) / len(self.seconds)
+
+    def of(self, seat: Seat) -> dict[int, Sample]:
+        """Samples of a seat, by block."""
+        return {index: found[seat] for index, found in self.samples.items() if seat in found}
 
     def deepen(self) -> Depth | None:
         """Values per worker from what the blocks so far showed; None where they show too little."""
@@ -136,7 +147,7 @@ class _State:
         for ratio in wanted:
             if self._measured(ratio):
                 logs = [stats.block_estimate(pairs) for pairs in self._pairs(ratio) if len(pairs)]
-                width = stats.effect(logs, _LEVEL).half_width if logs else math.nan
+                width = stats.effect(logs, self.level).half_width if logs else math.nan
                 enough_blocks = not ratio.is_gauged or len(logs) >= min(LEAST_BLOCKS, len(self.samples))
                 widths.append(width if enough_blocks and not math.isnan(width) else math.inf)
         return widths
@@ -149,6 +160,54 @@ class _State:
         return [ratio.pairs(found, self.best) for found in self.samples.values()]
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What is known of one question."""
+
+    question: Question
+    cases: Mapping[str, Case]
+    states: tuple[_State, ...]
+    """Of the groups that it is asked."""
+    level: float
+    looked: int = 0
+    """Blocks of each group at the last look."""
+    effect: Effect | None = None
+    """Of all blocks at the last look."""
+
+    @property
+    def decided(self) -> bool:
+        low, high = self.question.low, self.question.high
+        return self.effect is not None and questions.contains(self.effect, low, high) is not None
+
+    def look(self) -> None:
+        """Where all groups that are still measured have got as many blocks as at a look, take it."""
+        blocks = min((len(state.done) for state in self.states if state.settled is None), default=self.looked)
+        first = self.states[0]
+        if blocks != self.looked and next_look(blocks - 1, first.cap, first.first_look) == blocks:
+            self.looked = blocks
+            samples = {seat: state.of(seat) for state in self.states for seat in self._seats(state)}
+            self.effect = questions.effect(self.question, self.cases, samples, first.best, self.level)
+
+    def comparable(self, state: _State) -> bool:
+        """Whether any block of a group has both sides of it."""
+        pairs = zip(self.question.slow, self.question.fast, strict=True)
+        return any(slow in found and fast in found for slow, fast in pairs for found in state.samples.values())
+
+    def seconds(self) -> float:
+        """What deciding it is expected to take from here, all groups together; inf where nobody can tell."""
+        if self.effect is None or not self.effect.half_width > 0:
+            return math.inf
+        centre, ends = self.effect.log, (self.question.low, self.question.high)
+        needed = math.expm1(min(abs(centre - math.log(end)) for end in ends))
+        if not needed > 0:
+            return math.inf
+        blocks = planning.blocks_to_reach(needed, self.effect.half_width, self.effect.n, self.level)
+        return math.fsum(state.seconds_until(blocks) for state in self.states)
+
+    def _seats(self, state: _State) -> list[Seat]:
+        return [seat for seat in (*self.question.slow, *self.question.fast) if seat[0] in state.group]
+
+
 class Stopping:
     """Says of every planned block whether it is still wanted; fed with the journal, line by line.
 
@@ -156,7 +215,8 @@ class Stopping:
 
     Up to its first look every group is measured.  Then it settles on how many values a worker measures from there on.
     From then on, where there is a budget, blocks go to groups whose target it can still pay for, of these to the wider
-    half: it is spent where intervals are widest.  What is left of it then goes to the others.
+    half: it is spent where intervals are widest.  What is left of it then goes to the others.  Where there are
+    questions it goes to those that it can still pay for.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -170,6 +230,7 @@ class Stopping:
         for block in plan.blocks:
             planned[block.group].append(block)
         cases = {case.id: case for case in plan.cases}
+        level = planning.level(plan)
         self._states: dict[Group, _State] = {}
         for group, blocks in planned.items():
             found = tuple(ratios([cases[id_] for id_ in group], plan.builds))
@@ -183,7 +244,15 @@ class Stopping:
                 cap=len(blocks),
                 first_look=min(planning.first_look(measure), len(blocks)),
                 best=best,
+                level=level,
             )
+        self._asked: dict[Group, list[_Asked]] = {group: [] for group in self._states}
+        for question in plan.questions:
+            ids = {id_ for id_, _ in (*question.slow, *question.fast)}
+            states = tuple(state for group, state in self._states.items() if not ids.isdisjoint(group))
+            asked = _Asked(question=question, cases=cases, states=states, level=level)
+            for state in states:
+                self._asked[state.group].append(asked)
 
     def feed(self, line: JournalLine) -> tuple[Depth | Settled, ...]:
         """Take note of a line; returns what is decided with it, group by group in the order of the plan."""
@@ -191,7 +260,10 @@ class Stopping:
         if isinstance(line, BlockRecord | Calibration):
             self._seconds += line.seconds
         if isinstance(line, BlockRecord):
-            self._states[self._group_of[line.index]].take(line)
+            group = self._group_of[line.index]
+            self._states[group].take(line)
+            for asked in self._asked[group]:
+                asked.look()
         return () if self._target is None else tuple(self._decide(self._target))
 
     def _decide(self, target: float) -> list[Depth | Settled]:
@@ -235,9 +307,12 @@ class Stopping:
 
     def _reason(self, state: _State, target: float) -> Stop | None:
         """Why a group should get no more blocks; None where it should."""
-        if not state.comparable():
+        asked = self._asked[state.group]
+        if not (any(one.comparable(state) for one in asked) if asked else state.comparable()):
             return Stop.NOTHING
-        if enough(state.width, target) and state.decided:
+        if asked and all(one.decided for one in asked):
+            return Stop.DECIDED
+        if not asked and enough(state.width, target) and state.decided:
             return Stop.TARGET
         if len(state.done) == state.cap:
             return Stop.CAP
@@ -248,10 +323,16 @@ class Stopping:
         if self._favoured is None:
             open_ = [state for state in self._states.values() if state.settled is None]
             left = self._budget - self._seconds
+            payable = [state for state in open_ if self._is_asked_and_payable(state, left)]
             reachable = [s for s in open_ if not enough(s.width, target) and s.seconds_to(target) <= left] or open_
             middle = sorted(state.width for state in reachable)[len(reachable) // 2] if reachable else 0.0
-            self._favoured = frozenset(state.group for state in reachable if state.width >= middle)
+            wider = [state for state in reachable if state.width >= middle]
+            self._favoured = frozenset(state.group for state in payable or wider)
         return self._favoured
+
+    def _is_asked_and_payable(self, state: _State, left: float) -> bool:
+        """Whether a question that is asked of a group may still be decided in the time that is left."""
+        return any(not one.decided and one.seconds() <= left for one in self._asked[state.group])
 
 
 def _settled(group: Group, state: _State, reason: Stop) -> Settled:

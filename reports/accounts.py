@@ -76,6 +76,8 @@ def _short(precision: Precision, target: float, several: bool) -> str:
             return f"{where}: nothing to compare after {blocks}."
         case Stop.TARGET:
             why = ""  # never: such a group has reached it
+        case Stop.DECIDED:
+            return f"{where}: what was to be decided was, after {blocks}."
         case Stop.BUDGET:
             why = ", when the budget was used"
         case Stop.CAP:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from harness import stats
 from harness.model import Case, Run
+from harness.planning import level
 from harness.stats import Judgement, Verdict
-from reports.findings import MARGIN, Advice, Comparison, Findings, Parity, Speedup, Suite, level
+from reports.findings import MARGIN, Advice, Comparison, Findings, Parity, Speedup, Suite
 from reports.parity import CONTAINER
 from reports.prose import HERE_NOW, gain_intervals
 from reports.words import between, change, change_of, count, interval, listed, sharing, times

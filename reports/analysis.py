@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from harness.journal import JournalLine
 from harness.model import Run
+from harness.planning import level
 from reports import advice, effects, laws, measured, parity, strategies
-from reports.findings import Findings, Parity, level
+from reports.findings import Findings, Parity
 from reports.records import needed, sort
 
 

@@ -16,8 +16,7 @@ from enum import StrEnum
 
 from harness import stats
 from harness.errors import RequestError
-from harness.model import Case, HostFacts, Measure, Run, cpu_list
-from harness.ratios import Seat
+from harness.model import Case, HostFacts, Measure, Run, Seat, cpu_list
 from harness.stats import Effect, Judgement, Verdict, judge
 from reports import parity, words
 from reports.findings import MARGIN, Findings

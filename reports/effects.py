@@ -11,10 +11,10 @@ from harness import planning, ratios, stats
 from harness.gauge import LEAST_BLOCKS
 from harness.journal import BlockRecord, Sample
 from harness.model import Case, Group, Measure, Run, Strategy
-from harness.planning import CONFIDENCE, LOOKS
+from harness.planning import CONFIDENCE, LOOKS, level
 from reports import parity
 from reports.evidence import Deepening, Precision
-from reports.findings import MARGIN, Comparison, FalseAlarms, Parity, SameBuild, Speedup, Suite, level
+from reports.findings import MARGIN, Comparison, FalseAlarms, Parity, SameBuild, Speedup, Suite
 from reports.records import Records
 
 Pairs = Callable[[Sample, Sample], stats.Series]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model import Case, Measure, Placement, Plan, Run, cpu_list
-from harness.planning import CONFIDENCE, confidence_at_looks
+from harness.model import Case, Measure, Placement, Run, cpu_list
+from harness.planning import level
 from harness.scaling import Fit, Unfitted
 from harness.stats import Effect, Judgement, Verdict
 from reports.evidence import (
@@ -321,11 +321,6 @@ class Findings:
     def cpu_sets(self) -> tuple[tuple[int, ...], ...]:
         """Distinct CPU sets in the order of the plan."""
         return tuple(dict.fromkeys(case.cpus for case in self.run.plan.cases))
-
-
-def level(plan: Plan) -> float:
-    """Confidence to compute with: stopping at a look prefers narrow intervals, and pays for it (docs/method.md)."""
-    return CONFIDENCE if plan.target is None else confidence_at_looks(CONFIDENCE)
 
 
 def case_name(case: Case, *, with_cpus: bool) -> str:

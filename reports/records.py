@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from harness.gauge import Best
 from harness.journal import BlockRecord, Calibration, Depth, Ended, Failure, JournalLine, Sample, Settled, last_valid
-from harness.model import Block, Case, Group, Run
-from harness.ratios import Seat
+from harness.model import Block, Case, Group, Run, Seat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

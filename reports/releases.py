@@ -16,9 +16,10 @@ from packaging.version import Version
 
 from harness.journal import JournalLine
 from harness.model import BuildFacts, Run
+from harness.planning import level
 from harness.stats import Verdict
 from reports import effects, parity
-from reports.findings import Comparison, Parity, Suite, level
+from reports.findings import Comparison, Parity, Suite
 from reports.records import Records, needed, sort
 
 MOVERS = 5

@@ -6,19 +6,22 @@ reproduces the claim, one outside of it contradicts it, and one that reaches ove
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from harness import ratios, stats
-from harness.claims import Claim, Place, Publication, Range
+import msgspec
+
+from harness import questions, stats
+from harness.claims import Claim, Place, Publication, Range, Sought
 from harness.gauge import LEAST_BLOCKS
-from harness.journal import JournalLine, Sample
-from harness.model import BuildFacts, Case, Run
+from harness.journal import JournalLine
+from harness.model import BuildFacts, Run, Seat
+from harness.planning import level
 from harness.stats import Effect
 from reports import parity
-from reports.findings import level
 from reports.records import Records, sort
 
 
@@ -45,6 +48,8 @@ class Result:
     """Of an outcome that no interval decided, and of a release that stands for another one."""
     prediction: Effect | None = None
     """Of more threads than there are CPUs: what Amdahl's law makes of the gain of those that there are."""
+    beside: Effect | None = None
+    """Of the claim's other reading, where it has one and that was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +60,26 @@ class Measurement:
     journal: Sequence[JournalLine]
     names: Mapping[str, str]
     """For each build that a claim names, the run's build that stands for it."""
+    workloads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of what claims call their workload, where it is more than a name."""
 
 
 def judge(effect: Effect, accepted: Range) -> Outcome:
     """By where the interval lies; one without ends decides nothing."""
-    if accepted.low <= effect.low and effect.high <= accepted.high:
-        return Outcome.REPRODUCED
-    if effect.high < accepted.low or effect.low > accepted.high:
-        return Outcome.CONTRADICTED
-    return Outcome.UNDECIDED
+    inside = questions.contains(effect, accepted.low, accepted.high)
+    return {True: Outcome.REPRODUCED, False: Outcome.CONTRADICTED, None: Outcome.UNDECIDED}[inside]
+
+
+def sought(publication: Publication, claim: Claim, names: Mapping[str, str], workloads: Sequence[str]) -> Sought:
+    """A claim where it is measured."""
+    accepted = publication.accepts(claim)
+    return Sought(claim=claim, accepted=accepted, workloads=tuple(workloads), builds=names)
+
+
+def untestable(publication: Publication, claim: Claim, why: str) -> Result:
+    """Of a claim that nothing is measured for."""
+    accepted = publication.accepts(claim)
+    return Result(claim=claim, accepted=accepted, outcome=Outcome.UNTESTABLE, why=why)
 
 
 def results(publication: Publication, claims: Iterable[Claim], measured: Measurement) -> Iterator[Result]:
@@ -71,25 +87,29 @@ def results(publication: Publication, claims: Iterable[Claim], measured: Measure
     records = sort(measured.journal)
     facts = {one.build.name: one for one in measured.run.builds}
     for claim in claims:
-        accepted = claim.published.widened(publication.tolerance)
-        yield _result(claim, accepted, _Case(claim, measured, records), facts)
+        workloads = measured.workloads.get(claim.workload, (claim.workload,))
+        ways = [sought(publication, one, measured.names, workloads) for one in claim.readings]
+        yield _result(publication, [_Found(way, measured.run, records) for way in ways], facts)
 
 
-def _result(claim: Claim, accepted: Range, found: _Case, facts: Mapping[str, BuildFacts]) -> Result:
-    slow, fast = (facts[found.names[place.build]] for place in claim.places)
-    instead = _instead(claim, (slow, fast))
-    if unlike := _confounded(claim, slow, fast, found.run):
-        return Result(claim=claim, accepted=accepted, outcome=Outcome.UNTESTABLE, why=unlike)
-    if found.lacks_cpus:
-        needed = max(place.threads for place in claim.places)
-        why = f"it takes {needed} CPUs, and there are {found.cpus}"
-        return Result(
-            claim=claim, accepted=accepted, outcome=Outcome.UNTESTABLE, why=why, prediction=found.prediction()
-        )
+def _result(publication: Publication, ways: Sequence[_Found], facts: Mapping[str, BuildFacts]) -> Result:
+    found, *beside = ways
+    claim, accepted = found.sought.claim, found.sought.accepted
+    slow, fast = (facts[found.sought.builds[place.build]] for place in claim.places)
+    if unlike := _confounded(found.sought.workloads, slow, fast, found.run):
+        return untestable(publication, claim, unlike)
+    other = beside[0].effect() if beside else None
+    if claim.threads > found.cpus:
+        why = f"it takes {claim.threads} CPUs, and there are {found.cpus}"
+        without = untestable(publication, claim, why)
+        return dataclasses.replace(without, prediction=found.prediction(), beside=other)
     effect = found.effect()
     if effect is None:
-        return Result(claim=claim, accepted=accepted, outcome=Outcome.UNDECIDED, why=found.obstacle)
-    return Result(claim=claim, accepted=accepted, outcome=judge(effect, accepted), effect=effect, why=instead)
+        why = found.obstacle
+        return Result(claim=claim, accepted=accepted, outcome=Outcome.UNDECIDED, why=why, beside=other)
+    why = "; ".join(filter(None, (_instead(claim, (slow, fast)), found.left_out)))
+    outcome = judge(effect, accepted)
+    return Result(claim=claim, accepted=accepted, outcome=outcome, effect=effect, why=why, beside=other)
 
 
 def _instead(claim: Claim, facts: Sequence[BuildFacts]) -> str:
@@ -103,9 +123,9 @@ def _instead(claim: Claim, facts: Sequence[BuildFacts]) -> str:
     return "; ".join(others)
 
 
-def _confounded(claim: Claim, slow: BuildFacts, fast: BuildFacts, run: Run) -> str:
+def _confounded(names: Sequence[str], slow: BuildFacts, fast: BuildFacts, run: Run) -> str:
     """What the two builds differ in besides what the claim compares; empty where they are a fair pair."""
-    workloads = [one for one in run.plan.workloads if one.name == claim.workload]
+    workloads = [one for one in run.plan.workloads if one.name.partition(":")[0] in names]
     found = parity.parity(slow, fast, workloads)
     inherent = {"release", "origin"} if slow.build.series != fast.build.series else set()
     unlike = [one.what for one in found.differences if one.what not in inherent]
@@ -115,40 +135,51 @@ def _confounded(claim: Claim, slow: BuildFacts, fast: BuildFacts, run: Run) -> s
 # -- what a run says of a claim ----------------------------------------------------------------------------------------
 
 
-class _Case:
+class _Found:
     """The seats of a claim in a run."""
 
-    def __init__(self, claim: Claim, measured: Measurement, records: Records) -> None:
-        self.run = measured.run
-        self.names = measured.names
-        self._claim = claim
+    def __init__(self, sought: Sought, run: Run, records: Records) -> None:
+        self.sought = sought
+        self.run = run
         self._records = records
+        self._cases = {case.id: case for case in run.plan.cases}
+        self._question = sought.question(run.plan.cases)
 
     @property
     def cpus(self) -> int:
         return max(len(case.cpus) for case in self.run.plan.cases)
 
     @property
-    def lacks_cpus(self) -> bool:
-        return max(place.threads for place in self._claim.places) > self.cpus
-
-    @property
     def obstacle(self) -> str:
         """Why there is no effect."""
-        wanted = {place.threads for place in self._claim.places}
-        if len(wanted) > 1 and all(self._samples(place) for place in self._claim.places):
+        slow, fast = self.sought.claim.places
+        if slow.threads != fast.threads and self._measured():
             return "too few turns in which all CPUs were equally fast"
-        reasons = {failure.message for _, failure in self._records.failures if failure.case in self._ids()}
-        skipped = {skip.reason for skip in self.run.plan.skipped if skip.case in self._ids()}
+        ids = {id_ for place in (slow, fast) for id_, _ in self.sought.seats(self.run.plan.cases, place).values()}
+        reasons = {failure.message for _, failure in self._records.failures if failure.case in ids}
+        named = tuple(f"{name} " for name in self.sought.workloads)
+        skipped = {skip.reason for skip in self.run.plan.skipped if f"{skip.case} ".startswith(named)}
         return "; ".join(sorted(reasons | skipped)) or "it was not measured"
 
+    @property
+    def left_out(self) -> str:
+        """Which of a set of workloads the mean is not of; empty where it is of all."""
+        measured = {self._cases[slow[0]].workload.partition(":")[0] for slow, _ in self._measured()}
+        missing = [name for name in self.sought.workloads if name not in measured]
+        if not missing:
+            return ""
+        names = ", ".join(name.rpartition("/")[2] for name in missing)
+        return f"the mean is over {len(measured)} of {len(self.sought.workloads)} workloads, without {names}"
+
     def effect(self) -> Effect | None:
-        logs = self._logs(self._claim.slow, self._claim.fast)
-        return stats.effect(list(logs.values()), level(self.run.plan)) if logs else None
+        if self._question is None:
+            return None
+        records = self._records
+        return questions.effect(self._question, self._cases, records.samples, records.best, level(self.run.plan))
 
     def prediction(self) -> Effect | None:
-        """From one thread and as many as there are CPUs, block by block."""
-        slow, fast = self._claim.places
+        """From one thread and as many as there are CPUs, block by block; None of a set of workloads."""
+        slow, fast = self.sought.claim.places
         alone = self._logs(_with(slow, 1), _with(fast, 1)) if slow.build != fast.build else None
         gains = [self._gain(place) for place in (slow, fast)]
         blocks = set.intersection(*(set(one) for one in (*gains, alone) if one is not None))
@@ -163,41 +194,19 @@ class _Case:
         return {block: extrapolated(log, self.cpus, place.threads) for block, log in found.items()}
 
     def _logs(self, slow: Place, fast: Place) -> dict[int, float]:
-        """Log of how many times as fast, by block; empty where too few blocks say anything."""
-        under, over = self._samples(slow), self._samples(fast)
-        jobs = self._jobs(fast)
-        logs = {
-            block: stats.block_estimate(pairs)
-            for block, sample in under.items()
-            if block in over and len(pairs := self._pairs(slow, fast, sample, over[block], jobs))
-        }
-        both = len(under.keys() & over.keys())
-        gauged = slow.threads != fast.threads
-        return logs if not gauged or len(logs) >= min(LEAST_BLOCKS, both) else {}
+        """Log of how many times as fast one place is, by block; empty where that is not known of one workload."""
+        under, over = (self.sought.seats(self.run.plan.cases, place) for place in (slow, fast))
+        if len(self.sought.workloads) > 1 or not (under and over):
+            return {}
+        (one,), (other,) = under.values(), over.values()
+        return questions.logs(one, other, self._cases, self._records.samples, self._records.best)
 
-    def _pairs(self, slow: Place, fast: Place, under: Sample, over: Sample, jobs: int) -> stats.Series:
-        if slow.threads == fast.threads:
-            return ratios.builds(over, under, self._claim.measure)
-        return ratios.completion(under, over, self._records.best, jobs=jobs)
-
-    def _samples(self, place: Place) -> dict[int, Sample]:
-        case = self._case(place)
-        return self._records.of(case, self.names[place.build]) if case else {}
-
-    def _case(self, place: Place) -> Case | None:
-        for case in self.run.plan.cases:
-            shared = case.threads == 1 or case.strategy is None or case.strategy == place.strategy
-            wanted = (self._claim.workload, place.threads, self._claim.measure)
-            if shared and (case.workload, case.threads, case.measure) == wanted:
-                return case
-        return None
-
-    def _jobs(self, place: Place) -> int:
-        case = self._case(place)
-        return case.jobs if case else 1
-
-    def _ids(self) -> set[str]:
-        return {case.id for place in self._claim.places if (case := self._case(place))}
+    def _measured(self) -> list[tuple[Seat, Seat]]:
+        """Both sides of each workload that a block has both of."""
+        if self._question is None:
+            return []
+        pairs = zip(self._question.slow, self._question.fast, strict=True)
+        return [(slow, fast) for slow, fast in pairs if questions.has_both(self._records.samples, slow, fast)]
 
 
 def extrapolated(log: float, measured: int, threads: int) -> float:
@@ -207,4 +216,4 @@ def extrapolated(log: float, measured: int, threads: int) -> float:
 
 
 def _with(place: Place, threads: int) -> Place:
-    return Place(build=place.build, threads=threads, strategy=place.strategy)
+    return msgspec.structs.replace(place, threads=threads)

@@ -61,7 +61,9 @@ def row(one: Result) -> tuple[str, ...]:
 def published(claim: Claim) -> str:
     """As the source printed it."""
     if claim.seconds:
-        return f"{claim.published.middle:.2f} ({' s to '.join(claim.seconds)} s)"
+        slow, fast = (f"{seconds} {claim.unit}" for seconds in claim.seconds)
+        jobs = f", {claim.jobs[0]} and {claim.jobs[1]} jobs" if claim.jobs[0] != claim.jobs[1] else ""
+        return f"{claim.published.middle:.2f} ({slow} to {fast}{jobs})"
     return " to ".join(claim.ratio)
 
 
@@ -72,6 +74,8 @@ def remarks(results: Sequence[Result]) -> Iterator[str]:
             yield f"{one.claim.id}: {one.why}."
         if one.prediction:
             yield f"{one.claim.id}: predicted by Amdahl's law from fewer threads; a prediction reproduces nothing."
+        if one.beside and one.claim.beside:
+            yield f"{one.claim.id}: as {one.claim.beside.says}, which decides nothing, {_interval(one.beside)}."
         if one.claim.contradicts:
             yield f"{one.claim.id}: contradicts {listed(list(one.claim.contradicts))}, so not all of them can hold."
 
@@ -79,9 +83,12 @@ def remarks(results: Sequence[Result]) -> Iterator[str]:
 def note(publication: Publication) -> str:
     """How verdicts come about."""
     confidence, tolerance = f"{CONFIDENCE * 100:.0f} %", f"{publication.tolerance * 100:g} %"
+    own = [f"{claim.tolerance * 100:g} % for {claim.id}" for claim in publication.claims if claim.tolerance is not None]
+    others = f" ({listed(own)})" if own else ""
     return (
         f"Figures say how many times as fast the second of two ways is. Measured intervals hold at {confidence} each. "
-        f"Accepted is what was published with its rounding and {tolerance} on either side. {publication.because}"
+        f"Accepted is what was published with its rounding and {tolerance} on either side{others}. "
+        f"{publication.because}"
     )
 
 
@@ -103,6 +110,7 @@ def data(publication: Publication, results: Sequence[Result], runs: Sequence[str
                 "accepted": _ends(one.accepted),
                 "measured": _effect(one.effect),
                 "predicted": _effect(one.prediction),
+                "beside": {"says": one.claim.beside.says, **(_effect(one.beside) or {})} if one.claim.beside else None,
                 "verdict": one.outcome.value,
                 "why": one.why,
                 "contradicts": list(one.claim.contradicts),

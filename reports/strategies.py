@@ -12,8 +12,9 @@ from itertools import combinations
 
 from harness import ratios, stats
 from harness.model import Case, Measure, Run
+from harness.planning import level
 from harness.stats import Judgement
-from reports.findings import MARGIN, Choice, Speedup, Way, level
+from reports.findings import MARGIN, Choice, Speedup, Way
 from reports.records import Records
 
 

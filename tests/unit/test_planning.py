@@ -12,6 +12,7 @@ from harness.planning import (
     blocks_for,
     blocks_to_reach,
     confidence_at_looks,
+    confidence_where_deciding,
     enough,
     next_look,
     values_per_worker,
@@ -112,6 +113,20 @@ def test_enough_is_a_matter_of_width() -> None:
     assert enough(0.02, 0.02)
     assert not enough(0.021, 0.02)
     assert not enough(effect([0.1]).half_width, 1.0)
+
+
+def test_deciding_at_looks_is_wrong_no_more_often_than_promised() -> None:
+    """With the truth on the boundary, where an interval on either side of it is an error."""
+    rng = np.random.default_rng(43)
+    runs = 500
+
+    def wrong(confidence: float) -> int:
+        series = rng.normal(0, 0.03, (runs, LOOKS[-1]))
+        found = ([effect(d[:look], confidence) for look in LOOKS] for d in series)
+        return sum(any(not one.low <= 1 <= one.high for one in looks) for looks in found)
+
+    assert stats.binomtest(wrong(confidence_where_deciding(0.95)), runs, 0.05, alternative="greater").pvalue > 0.01
+    assert stats.binomtest(wrong(0.95), runs, 0.1, alternative="greater").pvalue < 0.01, "which is why"
 
 
 def test_stopping_at_looks_keeps_the_promised_coverage() -> None:

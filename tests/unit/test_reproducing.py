@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from harness import builds, host, reproducing
-from harness.claims import Claim, Part, Place
+from harness import host, reproducing
+from harness.claims import Claim, Place, Publication, Reading
 from harness.errors import HostError, RequestError
 from harness.host import Cpu, Topology
 from harness.images import Foundry, Offer
-from harness.model import Build, Measure, Strategy
+from harness.model import Build, Measure, Split, Strategy
 from harness.plan import make_plan
-from harness.reproducing import Options
+from harness.reproducing import Agenda, Options
 
-CATALOGUE = builds.load()
 LOOP, RECORDS, SOCKETS = "pure_python/cpu_bound", "pure_python/records", "io/sockets"
 
 
@@ -43,63 +42,124 @@ def available(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return only
 
 
-PAIR = [claim(LOOP, Place(build="3.14t"), Place(build="3.14"), ratio=("1.1",))]
+@pytest.fixture
+def pair(available: Callable[..., None]) -> None:
+    available("3.14-source", "3.14t-source")
 
 
-def stand_ins(*, strict: bool = False) -> dict[str, str]:
-    return {asked: build.name for asked, build in reproducing._stand_ins(PAIR, strict=strict).items()}
+PAIR = claim(LOOP, Place(build="3.14t"), Place(build="3.14"), ratio=("1.1",))
+
+
+def agenda(*claims: Claim, strict: bool = False) -> Agenda:
+    publication = Publication(
+        title="T", author="A", about="B", conditions="C", tolerance=0.05, because="D", claims=claims
+    )
+    with reproducing._builds_here() as offer:
+        return reproducing._agenda(publication, offer, strict=strict)
 
 
 def test_the_release_that_is_claimed_is_taken_where_it_can_be_had(available: Callable[..., None]) -> None:
     available("3.13-source", "3.13t-source", "3.14-source", "3.14t-source", "3.14-source-pgo")
-    assert stand_ins() == stand_ins(strict=True) == {"3.14": "3.14-source", "3.14t": "3.14t-source"}
+    assert agenda(PAIR).names == agenda(PAIR, strict=True).names == {"3.14": "3.14-source", "3.14t": "3.14t-source"}
 
 
 def test_otherwise_the_nearest_of_its_kind_stands_for_it(available: Callable[..., None]) -> None:
     available("3.13-source", "3.15-source", "3.13t-source", "3.14-source-jit")
-    assert stand_ins() == {"3.14": "3.13-source", "3.14t": "3.13t-source"}
+    assert agenda(PAIR).names == {"3.14": "3.13-source", "3.14t": "3.13t-source"}
     with pytest.raises(HostError, match=r"3\.14-source cannot be had here: no source of it answers") as caught:
-        stand_ins(strict=True)
+        agenda(PAIR, strict=True)
     assert "--strict" in caught.value.hint
 
 
-def test_without_any_of_its_kind_nothing_is_measured(available: Callable[..., None]) -> None:
+def test_a_variant_is_stood_for_by_the_same_variant_only(available: Callable[..., None]) -> None:
+    one = claim(LOOP, Place(build="3.14-debian-jit"), Place(build="3.14-debian"), ratio=("1.0",))
+    available("3.14-debian", "3.15-debian-jit", "3.14-source-jit")
+    assert agenda(one).names == {"3.14-debian": "3.14-debian", "3.14-debian-jit": "3.15-debian-jit"}
+    available("3.14-debian", "3.14-source-jit")
+    found = agenda(one)
+    assert found.hindrance(one) == "3.14-debian-jit cannot be had here: no source of it answers"
+    assert found.parts == []
+
+
+def test_a_claim_whose_builds_cannot_be_had_does_not_stop_the_others(available: Callable[..., None]) -> None:
     available("3.13-source", "3.14-source")
-    with pytest.raises(HostError, match=r"no build like 3\.14t-source can be had here"):
-        stand_ins()
+    releases = claim(RECORDS, Place(build="3.13"), Place(build="3.14"), ratio=("1.0",))
+    found = agenda(PAIR, releases)
+    assert "3.14t cannot be had here" in found.hindrance(PAIR)
+    assert [part.claims for part in found.parts] == [(releases,)]
 
 
-@pytest.mark.usefixtures("two_cpus")
+def test_two_releases_that_one_build_would_stand_for_are_not_compared(available: Callable[..., None]) -> None:
+    available("3.14-source")
+    releases = claim(RECORDS, Place(build="3.13"), Place(build="3.14"), ratio=("1.0",))
+    assert agenda(releases).hindrance(releases) == "3.14-source would stand for both 3.13 and 3.14 here"
+
+
+def test_without_any_build_that_a_source_names_nothing_is_measured(available: Callable[..., None]) -> None:
+    available()
+    with pytest.raises(HostError, match=r"none of the claims of article can be tested here: .* cannot be had here"):
+        reproducing.reproduce("article", Options())
+
+
+@pytest.mark.usefixtures("two_cpus", "pair")
 def test_a_run_has_the_cases_that_its_claims_need_and_no_others() -> None:
-    part = Part(
-        ("3.14", "3.14t"),
-        (
-            claim(LOOP, Place(build="3.14t"), Place(build="3.14t", threads=2), ratio=("1.9",)),
-            claim(RECORDS, Place(build="3.14"), Place(build="3.14t"), ratio=("1.1",)),
-            claim(
-                SOCKETS,
-                Place(build="3.14", threads=2, strategy=Strategy.ASYNCIO),
-                Place(build="3.14t", threads=2, strategy=Strategy.ASYNCIO),
-                ratio=("1.0",),
-            ),
-        ),
+    old, new = (Place(build=name, threads=2, strategy=Strategy.ASYNCIO) for name in ("3.14", "3.14t"))
+    found = agenda(
+        claim(LOOP, Place(build="3.14t"), Place(build="3.14t", threads=2), ratio=("1.9",)),
+        claim(RECORDS, Place(build="3.14"), Place(build="3.14t"), ratio=("1.1",)),
+        claim(RECORDS, Place(build="3.14"), Place(build="3.14t"), ratio=("0.9",), measure=Measure.MEMORY),
+        claim(SOCKETS, old, new, ratio=("1.0",)),
     )
-    names = {name: CATALOGUE[f"{name}-source"] for name in part.builds}
-    wanted, bench = reproducing._request(part, names, 2, Options())
+    (part,) = found.parts
+    wanted, bench = reproducing._request(part, found, Options())
     plan = make_plan(wanted, ())
     assert plan.builds == ("3.14-source", "3.14t-source")
-    assert {(case.workload, case.threads) for case in plan.cases} == {(LOOP, 1), (LOOP, 2), (RECORDS, 1), (SOCKETS, 2)}
-    assert {case.measure for case in plan.cases} == {Measure.TIME}
-    assert bench.budget == "300s"
+    assert {(case.workload, case.threads, case.strategy, case.measure) for case in plan.cases} == {
+        (LOOP, 1, Strategy.SERIAL, Measure.TIME),
+        (LOOP, 2, Strategy.THREADS, Measure.TIME),
+        (RECORDS, 1, Strategy.SERIAL, Measure.TIME),
+        (RECORDS, 1, Strategy.SERIAL, Measure.MEMORY),
+        (SOCKETS, 2, Strategy.ASYNCIO, Measure.TIME),
+    }
+    assert bench.budget == "400s"
+    assert [(one.claim, len(one.slow)) for one in plan.questions] == [(one.id, 1) for one in part.claims]
 
 
-@pytest.mark.usefixtures("two_cpus")
-def test_of_a_claim_about_more_cpus_a_prediction_is_measured() -> None:
-    part = Part(("3.14t",), (claim(LOOP, Place(build="3.14t"), Place(build="3.14t", threads=4), ratio=("3.6",)),))
-    wanted, _ = reproducing._request(part, {"3.14t": CATALOGUE["3.14t-source"]}, 2, Options(budget="10s"))
+@pytest.mark.usefixtures("two_cpus", "pair")
+def test_both_readings_of_a_claim_are_measured_and_one_is_asked() -> None:
+    beside = Reading(says="one job, shared out", strategy=Strategy.POOL)
+    two = Place(build="3.14t", threads=2)
+    one = claim(LOOP, Place(build="3.14t"), two, ratio=("1.9",), split=Split.WHOLE, beside=beside)
+    found = agenda(one)
+    plan = make_plan(reproducing._request(found.parts[0], found, Options())[0], ())
+    assert {(case.threads, case.strategy, case.split) for case in plan.cases} == {
+        (1, Strategy.SERIAL, Split.SHARE),
+        (2, Strategy.THREADS, Split.WHOLE),
+        (2, Strategy.POOL, Split.SHARE),
+    }
+    (question,) = plan.questions
+    assert question.fast == ((f"{LOOP} threads=2 split=whole cpus=0-1", "3.14t-source"),)
+
+
+@pytest.mark.usefixtures("two_cpus", "pair")
+def test_a_set_of_workloads_is_one_question() -> None:
+    names = "pure_python/fibonacci,pure_python/bubble_sort"
+    found = agenda(claim(names, Place(build="3.14t"), Place(build="3.14"), ratio=("1.1",)))
+    wanted, bench = reproducing._request(found.parts[0], found, Options())
+    (question,) = make_plan(wanted, ()).questions
+    assert [case for case, _ in question.slow] == [f"{name} threads=1 cpus=0-1" for name in names.split(",")]
+    assert {build for _, build in question.slow} == {"3.14t-source"}
+    assert bench.budget == "50s"
+
+
+@pytest.mark.usefixtures("two_cpus", "pair")
+def test_of_a_claim_about_more_cpus_a_prediction_is_measured_and_nothing_asked() -> None:
+    found = agenda(claim(LOOP, Place(build="3.14t"), Place(build="3.14t", threads=4), ratio=("3.6",)))
+    wanted, _ = reproducing._request(found.parts[0], found, Options(budget="10s"))
     plan = make_plan(wanted, ())
     assert {(case.workload, case.threads) for case in plan.cases} == {(LOOP, 1), (LOOP, 2)}
     assert plan.budget_seconds == 10
+    assert plan.questions == ()
 
 
 def test_the_command_says_what_was_asked() -> None:
@@ -109,11 +169,32 @@ def test_the_command_says_what_was_asked() -> None:
 
 
 @pytest.mark.usefixtures("two_cpus")
-def test_sources_are_listed_with_what_can_be_tested_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_are_listed_with_what_can_be_tested_here_and_why_not(
+    available: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    available("3.13-source", "3.14-source", "3.14t-source")
     reproducing.offers()
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("article"))
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in lines if line.strip().startswith("article "))
     assert "8 of 12" in line
     assert "min" in line
+    assert "  article: threads-4, gil-4, records-4, scrape-100: takes 4 CPUs, and there are 2" in lines
+    (jit,) = (line for line in lines if line.strip().startswith("grinberg: jit-"))
+    assert "cannot be had here: no source of it answers" in jit
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_sources_are_listed_without_an_engine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def silent(_: Foundry, build: Build) -> Offer:
+        raise HostError("no engine answers")
+
+    monkeypatch.setattr(Foundry, "offer", silent)
+    reproducing.offers()
+    out = capsys.readouterr().out
+    assert "0 of 12" in out
+    assert "no engine answers" in out
 
 
 @pytest.mark.parametrize(

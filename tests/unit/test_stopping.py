@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from harness import stats
+from harness.claims import Claim, Place, Publication
 from harness.journal import (
     ATTEMPTS,
     BlockRecord,
@@ -22,11 +24,12 @@ from harness.journal import (
     Settled,
     Stop,
 )
-from harness.model import Block, Measure, Run
+from harness.model import Block, Measure, Question, Run
 from harness.plan import Request, make_plan
-from harness.planning import CONFIDENCE, LOOKS, MEMORY_LOOK, confidence_at_looks
+from harness.planning import CONFIDENCE, LOOKS, MEMORY_LOOK, confidence_at_looks, confidence_where_deciding
 from harness.stopping import Stopping
 from reports.analysis import analyse
+from reports.reproduction import Measurement, results
 from tests import made_up
 
 LOOP, DATA, MATRIX, INVERSE = "pure_python/cpu_bound", "pure_python/process_data", "numpy/square_sum", "numpy/inverse"
@@ -219,6 +222,133 @@ def test_groups_that_settle_shrink_what_is_left() -> None:
     for block in run.plan.blocks[:15]:
         stopping.feed(found[block.index])
     assert stopping.left == 9  # 8 of the group that has not settled were not measured yet, of which 1 is certain
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def asking(run: Run, low: float, high: float, *names: str) -> Run:
+    """The run, made to decide whether the builds with the GIL are so many times as fast as the others."""
+    ids = [case.id for case in run.plan.cases if case.workload in names]
+    question = Question(
+        claim=" ".join(names),
+        slow=tuple((id_, "3.13t") for id_ in ids),
+        fast=tuple((id_, "3.13") for id_ in ids),
+        low=low,
+        high=high,
+    )
+    asked = (*run.plan.questions, question)
+    return msgspec.structs.replace(run, plan=msgspec.structs.replace(run.plan, questions=asked))
+
+
+def slower(run: Run, cost: float, noise: Callable[[str], float]) -> dict[int, BlockRecord]:
+    """Every block of the plan where the second build takes `cost` times as long."""
+    found: dict[int, BlockRecord] = {}
+    for name in {block.workload for block in run.plan.blocks}:
+        for line in made_up.journal(run, lambda _, facts: cost if facts.free_threaded else 1.0, noise=noise(name)):
+            if isinstance(line, BlockRecord) and run.plan.blocks[line.index].workload == name:
+                found[line.index] = line
+    return found
+
+
+@pytest.mark.parametrize("cost", [1.05, 1.3])
+def test_a_question_stops_its_group_at_the_look_that_decides_it(cost: float) -> None:
+    """Inside the range and outside of it, where the interval is far wider than the target."""
+    run = asking(made_up_run(LOOP, blocks=48, target=0.0001), 0.95, 1.15, LOOP)
+    (one,) = settled(whole(run, slower(run, cost, lambda _: 0.05))).values()
+    assert (one.blocks, one.reason) == (8, Stop.DECIDED)
+    assert (one.half_width or 0) > 0.005
+
+
+def test_a_precise_interval_over_a_boundary_goes_on_to_the_cap() -> None:
+    run = asking(made_up_run(LOOP, blocks=24, target=0.5), 0.9, 1.1, LOOP)
+    (one,) = settled(whole(run, slower(run, 1.1, lambda _: 0.02))).values()
+    assert (one.blocks, one.reason) == (24, Stop.CAP)
+    assert (one.half_width or 1) < 0.02
+
+
+def test_all_questions_of_a_group_have_to_be_decided() -> None:
+    run = asking(made_up_run(LOOP, blocks=24), 0.5, 2.0, LOOP)
+    found = slower(run, 1.1, lambda _: 0.02)
+    assert settled(whole(run, found))[LOOP].blocks == 8
+    assert settled(whole(asking(run, 0.9, 1.1, LOOP), found))[LOOP].blocks == 24
+
+
+def test_a_set_is_decided_by_its_mean_and_stops_together() -> None:
+    """Neither workload alone would ever be decided so soon."""
+    run = asking(made_up_run(LOOP, DATA, blocks=48), 1.0, 1.2, LOOP, DATA)
+    quiet = slower(run, 1.1, lambda _: 0.02)
+    ended = settled(whole(run, quiet))
+    assert {name: (one.blocks, one.reason) for name, one in ended.items()} == {
+        LOOP: (8, Stop.DECIDED),
+        DATA: (8, Stop.DECIDED),
+    }
+    rough = settled(whole(run, slower(run, 1.1, noisy(cpu_bound=0.3, process_data=0.02))))
+    assert {one.blocks for one in rough.values()} < {12, 16, 24, 32, 48}
+    assert len({one.blocks for one in rough.values()}) == 1
+
+
+def test_what_no_question_is_about_stops_by_its_width() -> None:
+    run = asking(made_up_run(LOOP, DATA, blocks=24), 0.9, 1.1, LOOP)
+    ended = settled(whole(run, slower(run, 1.1, lambda _: 0.02)))
+    assert {name: one.reason for name, one in ended.items()} == {LOOP: Stop.CAP, DATA: Stop.TARGET}
+
+
+def test_a_question_without_samples_ends_with_nothing() -> None:
+    run = asking(made_up_run(LOOP, DATA), 0.9, 1.1, LOOP)
+    ended = settled(whole(run, records(run, lambda _: 0.01, failing=(LOOP,))))
+    assert ended[LOOP].reason is Stop.NOTHING
+
+
+def test_a_budget_goes_to_questions_that_it_can_still_decide() -> None:
+    """One truth is on the boundary, the other a little off it."""
+    run = made_up_run(LOOP, DATA, blocks=48, budget=2.5 * (2 * 8 + 24))
+    run = asking(asking(run, 0.9, 1.1, LOOP), 0.9, 1.06, DATA)
+    journal = whole(run, slower(run, 1.1, lambda _: 0.04))
+    ended = settled(journal)
+    assert ended[DATA].reason is Stop.DECIDED
+    assert ended[LOOP].reason is Stop.BUDGET
+    order = [run.plan.blocks[line.index].workload for line in journal if isinstance(line, BlockRecord)]
+    assert set(order[16 : order.index(LOOP, 16)]) == {DATA}
+
+
+def test_questions_are_judged_as_the_report_judges_them() -> None:
+    run = asking(made_up_run(LOOP, blocks=48), 1.0, 1.2, LOOP)
+    found = slower(run, 1.1, lambda _: 0.05)
+    journal = whole(run, found)
+    one = Claim(id=LOOP, says="", workload=LOOP, slow=Place(build="t"), fast=Place(build="g"), ratio=("1.1",))
+    names = {"t": "3.13t", "g": "3.13"}
+    publication = Publication(title="", author="", about="", conditions="", tolerance=0.05, because="", claims=(one,))
+    (result,) = results(publication, [one], Measurement(run=run, journal=journal, names=names))
+    samples = (
+        [one for one in line.outcomes if isinstance(one, Sample)] for line in journal if isinstance(line, BlockRecord)
+    )
+    logs = [stats.block_effect(gil.values, free.values) for gil, free in samples]
+    assert result.effect == stats.effect(logs, confidence_where_deciding(CONFIDENCE))
+
+
+def test_verdicts_are_wrong_no_more_often_than_promised() -> None:
+    """The whole machinery with the truth on a boundary: runs of which some stop because chance lies outside."""
+    run = asking(made_up_run(LOOP, blocks=24), 0.5, 1.0, LOOP)
+    rng, wrong, runs = np.random.default_rng(5), 0, 60
+    template = slower(run, 1.0, lambda _: 0.0)
+    for _ in range(runs):
+        shifts = np.exp(rng.normal(0, 0.05, len(template)))
+        found = {index: _scaled(record, float(shifts[index])) for index, record in template.items()}
+        (one,) = settled(whole(run, found)).values()
+        wrong += one.reason is Stop.DECIDED
+    assert wrong <= 7, "5 % of 60 are 3, and 8 or more come about once in a hundred times"
+
+
+def _scaled(record: BlockRecord, factor: float) -> BlockRecord:
+    """The block with other values of the free-threaded build."""
+    outcomes = tuple(
+        msgspec.structs.replace(one, values=tuple(factor * value for value in one.values))
+        if isinstance(one, Sample) and one.build == "3.13t"
+        else one
+        for one in record.outcomes
+    )
+    return msgspec.structs.replace(record, outcomes=outcomes)
 
 
 # -- resuming ----------------------------------------------------------------------------------------------------------

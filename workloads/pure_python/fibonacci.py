@@ -7,6 +7,7 @@
 # strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 1.0
+# published_seconds = 20.0
 # capacity = true
 # ///
 """A function that calls itself twice, and does next to nothing besides.
@@ -28,6 +29,7 @@ from _parallel import Scale, run
 SIZES = {
     "quick": Scale(number=27, expected=196_418),
     "full": Scale(number=34, pieces=2_000, expected=5_702_887),
+    "published": Scale(number=40, pieces=30_000, expected=102_334_155),
 }
 
 SMALL = 15

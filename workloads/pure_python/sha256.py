@@ -7,6 +7,7 @@
 # strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 0.6
+# published_seconds = 1.0
 # capacity = true
 # ///
 """One short call into C after another: a hash of each message, and a number made of its first bytes.
@@ -27,6 +28,7 @@ from _parallel import Scale, run
 SIZES = {
     "quick": Scale(messages=30_000, pieces=60, expected=276_488_587_258_527_919_195_916),
     "full": Scale(messages=600_000, pieces=1_200, expected=5_531_799_763_189_163_124_498_844),
+    "published": Scale(messages=1_000_000, pieces=2_000, expected=9_230_251_058_524_866_637_865_422),
 }
 
 
