@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness import builds, claims, specs
-from harness.claims import Claim, Place, Range
+from harness.claims import Claim, Place, Publication, Range, Reading
 from harness.errors import RequestError
-from harness.model import Source
+from harness.model import Measure, Source, Split, Strategy
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = claims.load(ROOT / "reports" / "published")
@@ -49,6 +49,33 @@ def test_a_number_of_few_digits_leaves_much_open() -> None:
     assert claim(ratio=("3",)).published == Range(2.5, 3.5)
 
 
+def test_seconds_of_several_jobs_are_compared_per_job() -> None:
+    found = claim(seconds=("1.61", "1.58"), jobs=(1, 2), split=Split.WHOLE).published
+    assert found.middle == pytest.approx(2 * 1.61 / 1.58, rel=1e-4)
+    assert found.low == pytest.approx(2 * 1.605 / 1.585)
+
+
+def test_a_claim_may_have_a_tolerance_of_its_own() -> None:
+    strict, lax = claim(ratio=("1.10",), tolerance=0.01), claim(ratio=("1.10",))
+    publication = Publication(
+        title="T", author="A", about="B", conditions="C", tolerance=0.05, because="D", claims=(strict, lax)
+    )
+    assert publication.accepts(strict) == strict.published.widened(0.01)
+    assert publication.accepts(lax) == lax.published.widened(0.05)
+
+
+def test_another_reading_changes_how_work_is_given_and_nothing_else() -> None:
+    one = claim(ratio=("3.1",), split=Split.WHOLE, beside=Reading(says="shared", strategy=Strategy.POOL))
+    itself, other = one.readings
+    assert itself is one
+    assert (other.split, other.beside, other.ratio) == (Split.SHARE, None, one.ratio)
+    assert [(place.build, place.strategy) for place in other.places] == [
+        ("3.14", Strategy.POOL),
+        ("3.14t", Strategy.POOL),
+    ]
+    assert [*claim(ratio=("1",)).readings] == [claim(ratio=("1",))]
+
+
 def test_a_range_keeps_its_ends() -> None:
     found = claim(ratio=("1.10", "1.15")).published
     assert [found.low, found.high] == pytest.approx([1.095, 1.155])
@@ -70,6 +97,9 @@ def test_tolerance_widens_both_ends_alike() -> None:
         ('seconds = ["2.45", "0.00"]', '"0.00" is not a number'),
         ('ratio = ["1.9"]\ncontradicts = ["two"]', "contradicts two, which there is not"),
         ('ratio = ["1.9"]\nseconds_ = []', "cannot be read"),
+        ('ratio = ["1.9"]\ntolerance = 0.0', "tolerance of 0.0, which is not above 0"),
+        ('ratio = ["1.9"]\nsplit = "whole"\nmeasure = "memory"', "about memory, of which there is one job only"),
+        ('seconds = ["2", "1"]\njobs = [0, 1]', "has seconds of 0 jobs"),
     ],
 )
 def test_a_claim_that_says_nothing_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
@@ -111,13 +141,27 @@ def test_what_is_published_names_builds_and_workloads_that_there_are(name: str) 
     for one in PUBLISHED[name].claims:
         chosen = specs.select_workloads(one.workload, known)
         assert chosen
-        for place in one.places:
+        for place in (place for way in one.readings for place in way.places):
             (build,) = builds.resolve([place.build], catalogue)
             assert build.source is not Source.HOST
             for workload in chosen:
                 assert place.threads == 1 or place.strategy in workload.strategies, one.id
-                assert one.split in workload.splits
+                assert all(way.split in workload.splits for way in one.readings)
+                assert one.measure is not Measure.CAPACITY
         assert one.published.low < one.published.high
+
+
+def test_whole_jobs_have_another_reading_beside_them() -> None:
+    """Where a source gives every thread a whole job, the fair version is measured as well."""
+    for publication in PUBLISHED.values():
+        for one in publication.claims:
+            assert (one.beside is not None) is (one.split is Split.WHOLE), one.id
+
+
+def test_what_stands_for_a_suite_is_the_same_everywhere_and_said() -> None:
+    suites = [one for source in PUBLISHED.values() for one in source.claims if "pyperformance:short" in one.workload]
+    assert len(suites) > 10
+    assert all("pyperformance:short" in one.reading for one in suites)
 
 
 def test_contradictions_are_said_on_both_sides() -> None:

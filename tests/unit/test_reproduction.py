@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.claims import Claim, Place, Publication, Range
+from harness.claims import Claim, Place, Publication, Range, Reading
 from harness.journal import Reason
-from harness.model import Measure, Run, Strategy
+from harness.model import BuildFacts, Case, Measure, Run, Split, Strategy
 from harness.stats import Effect
 from reports.reproduction import Measurement, Outcome, Result, extrapolated, judge, results
 from tests import made_up
@@ -124,6 +124,91 @@ def test_memory_is_compared_like_time() -> None:
     assert found.outcome is Outcome.REPRODUCED
     assert found.effect is not None
     assert found.effect.ratio == pytest.approx(1.2, rel=0.01)
+
+
+def test_of_a_set_of_workloads_the_geometric_mean_counts() -> None:
+    """1.24 of the loop and 1 of the matrix: 1.114 together."""
+    run = a_run()
+    journal = made_up.journal(run, made_up.truth(1.24), noise=0.005)
+    one = cost("1.114", workload="both")
+    measured = Measurement(run=run, journal=journal, names=NAMES, workloads={"both": (LOOP, MATRIX)})
+    (found,) = results(publication(one), [one], measured)
+    assert found.outcome is Outcome.REPRODUCED
+    assert found.effect is not None
+    assert found.effect.ratio == pytest.approx(1.24**0.5, rel=0.005)
+    assert found.why == ""
+
+
+def test_a_mean_says_what_it_is_not_over() -> None:
+    run = a_run()
+    failures = [made_up.failure(run, MATRIX, "3.14t-source", Reason.CRASHED)]
+    journal = made_up.journal(run, made_up.truth(1.24), noise=0.005, failures=failures)
+    one = cost("1.24", workload="both")
+    measured = Measurement(run=run, journal=journal, names=NAMES, workloads={"both": (LOOP, MATRIX, "other/absent")})
+    (found,) = results(publication(one), [one], measured)
+    assert found.outcome is Outcome.REPRODUCED
+    assert found.why == "the mean is over 1 of 3 workloads, without inverse, absent"
+
+
+def whole_jobs(run: Run) -> Run:
+    """The run with each case of two threads a second time, of a whole job for each."""
+    whole = {
+        case.id: msgspec.structs.replace(case, id=f"{case.id} split=whole", split=Split.WHOLE)
+        for case in run.plan.cases
+        if case.threads > 1
+    }
+    blocks = [
+        msgspec.structs.replace(block, cases=(*block.cases, *(whole[id_].id for id_ in block.cases if id_ in whole)))
+        for block in run.plan.blocks
+    ]
+    plan = msgspec.structs.replace(run.plan, cases=(*run.plan.cases, *whole.values()), blocks=tuple(blocks))
+    return msgspec.structs.replace(run, plan=plan)
+
+
+def test_whole_jobs_are_counted_and_one_that_is_shared_stands_beside() -> None:
+    """Two whole jobs in the time of one are twice the work; one that is shared gains 1.6."""
+    run = whole_jobs(a_run())
+    one = claim(
+        Place(build="3.14t"),
+        Place(build="3.14t", threads=2),
+        seconds=("1.61", "1.58"),
+        jobs=(1, 2),
+        split=Split.WHOLE,
+        beside=Reading(says="one job, shared out"),
+    )
+
+    def seconds(case: Case, facts: BuildFacts) -> float:
+        return 0.02 / 1.6 if case.threads == 2 and case.split is Split.SHARE else 0.02
+
+    journal = made_up.journal(run, seconds, noise=0.005)
+    (found,) = results(publication(one), [one], Measurement(run=run, journal=journal, names=NAMES))
+    assert found.outcome is Outcome.REPRODUCED
+    assert found.effect is not None
+    assert found.beside is not None
+    assert found.effect.ratio == pytest.approx(2.0, rel=0.01)
+    assert found.beside.ratio == pytest.approx(1.6, rel=0.01)
+
+
+def test_a_variant_is_compared_with_what_it_differs_from_and_nothing_else() -> None:
+    flags = msgspec.structs.replace(PAIR[0].build, name="3.14-source-frame-pointers", configure=("CFLAGS=-x",))
+    variant = msgspec.structs.replace(PAIR[0], build=flags, image="sha256:other", frame_pointers=True)
+    run = made_up.run((PAIR[0], variant), workloads=[made_up.workload(LOOP, threaded=True)], blocks=16)
+    one = claim(Place(build="with"), Place(build="without"), "1.02")
+    names = {"with": flags.name, "without": "3.14-source"}
+
+    def seconds(_: Case, facts: BuildFacts) -> float:
+        return 1.02 if facts.frame_pointers else 1.0
+
+    journal = made_up.journal(run, seconds, noise=0.005)
+    (found,) = results(publication(one), [one], Measurement(run=run, journal=journal, names=names))
+    assert found.outcome is Outcome.REPRODUCED
+    other = msgspec.structs.replace(variant, machine="aarch64")
+    (found,) = results(
+        publication(one),
+        [one],
+        Measurement(run=msgspec.structs.replace(run, builds=(PAIR[0], other)), journal=journal, names=names),
+    )
+    assert (found.outcome, found.why) == (Outcome.UNTESTABLE, "the builds also differ in machine")
 
 
 def test_more_threads_than_cpus_are_predicted_and_never_called_reproduced() -> None:

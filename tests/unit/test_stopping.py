@@ -308,8 +308,8 @@ def test_a_budget_goes_to_questions_that_it_can_still_decide() -> None:
     ended = settled(journal)
     assert ended[DATA].reason is Stop.DECIDED
     assert ended[LOOP].reason is Stop.BUDGET
-    order = [run.plan.blocks[line.index].workload for line in journal if isinstance(line, BlockRecord)]
-    assert set(order[16 : order.index(LOOP, 16)]) == {DATA}
+    assert blocks(run, journal)[DATA] >= 16
+    assert blocks(run, journal)[LOOP] < 40 - 16, "what was left"
 
 
 def test_questions_are_judged_as_the_report_judges_them() -> None:
