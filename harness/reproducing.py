@@ -262,9 +262,9 @@ def _request(part: Part, agenda: Agenda, options: Options) -> tuple[Request, Ben
 
 def _needs(claim: Claim, agenda: Agenda) -> Iterator[Need]:
     """The cases of a claim in all of its readings; where there are too few CPUs, those of one thread and of all."""
-    for one in claim.readings:
+    fits = claim.threads <= agenda.cpus
+    for one in claim.readings if fits else (claim,):
         for place in one.places:
-            fits = claim.threads <= agenda.cpus
             for threads in (place.threads,) if fits else dict.fromkeys((1, agenda.cpus)):
                 way = (place.strategy, one.split) if threads > 1 else ()
                 for workload in agenda.workloads[claim.workload]:
