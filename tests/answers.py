@@ -30,6 +30,15 @@ def bubble_sort(script: Script, **parameters: int) -> int:
     return sum(place * number for numbers in lists for place, number in enumerate(sorted(numbers), start=1))
 
 
+def primes(script: Script, below: int) -> int:
+    """By the sieve of Eratosthenes."""
+    candidates = np.ones(below, dtype=bool)
+    candidates[:2] = False
+    for number in range(2, int(below**0.5) + 1):
+        candidates[number * number :: number] = False
+    return int(candidates.sum())
+
+
 def nbody(script: Script, systems: int, steps: int) -> tuple[float, float]:
     """All systems at once, in NumPy, which adds up in another order: the same after rounding."""
     gravity, step = script["GRAVITY"], script["STEP"]
@@ -139,6 +148,7 @@ def sort(script: Script, arrays: int, numbers: int) -> float:
 ANSWERS: dict[str, Callable[..., object]] = {
     "pure_python/fibonacci": fibonacci,
     "pure_python/bubble_sort": bubble_sort,
+    "pure_python/primes": primes,
     "pure_python/nbody": nbody,
     "pure_python/mandelbrot": mandelbrot,
     "pure_python/tokenizer": tokenizer,

@@ -46,6 +46,14 @@ def test_names_after_one_of_the_suite_are_of_the_suite_where_they_can_be() -> No
     ]
 
 
+def test_short_is_a_part_of_the_suite_that_needs_no_packages() -> None:
+    found = chosen("pyperformance:short")
+    assert len(found) == 20
+    assert found.keys() < chosen("pyperformance").keys()
+    assert not any(workload.dependencies or workload.requirements for workload in found.values())
+    assert list(chosen("pyperformance/short,nbody")) == list(found), "nbody is one of them"
+
+
 def test_benchmarks_that_share_a_script_are_told_apart_by_arguments() -> None:
     found = chosen("pyperformance:pickle,unpickle_pure_python")
     assert [workload.arguments for workload in found.values()] == [("pickle",), ("--pure-python", "unpickle")]
