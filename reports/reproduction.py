@@ -101,8 +101,9 @@ def _result(publication: Publication, ways: Sequence[_Found], facts: Mapping[str
     other = beside[0].effect() if beside else None
     if claim.threads > found.cpus:
         why = f"it takes {claim.threads} CPUs, and there are {found.cpus}"
-        without = untestable(publication, claim, why)
-        return dataclasses.replace(without, prediction=found.prediction(), beside=other)
+        prediction = found.prediction()
+        why += "" if prediction else ", and too little is known for a prediction"
+        return dataclasses.replace(untestable(publication, claim, why), prediction=prediction, beside=other)
     effect = found.effect()
     if effect is None:
         why = found.obstacle
