@@ -32,8 +32,8 @@ _BENCH_HELP = {
     "blocks": "exactly this many rounds over all workloads, instead of stopping where intervals are narrow enough",
     "budget": "time to measure, such as 90s, 10m or 2h, spent where intervals are widest; without it, the profile's",
     "measures": "what to measure: time, capacity, memory; without it, what the profile has time for",
-    "size": "how much work a job is: quick, tens of milliseconds; full, as large as what it stands for; or published, as "
-    "large as where its code was published, if it was",
+    "size": "how much work a job is: quick, tens of milliseconds; full, as large as what it stands for; or published, "
+    "as large as where its code was published, if it was",
     "placement": "where threads execute: pinned, each to a CPU of its own, or free, wherever the scheduler puts them",
     "stress": "hunt races instead of measuring: more threads than CPUs, taking turns as often as they can",
     "timeout": "seconds of silence after which a worker is stopped",

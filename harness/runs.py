@@ -385,7 +385,8 @@ def _extent(plan: Plan) -> str:
         return f"{len(plan.blocks)} blocks, {time_}"
     until = f"intervals are ±{plan.target * 100:g} % or less"
     if plan.questions:
-        until = f"{len(plan.questions)} published numbers are decided" if len(plan.questions) > 1 else "a published number is decided"
+        several = len(plan.questions) > 1
+        until = f"{len(plan.questions)} published numbers are decided" if several else "a published number is decided"
     return f"at most {len(plan.blocks)} blocks in at most {time_}, until {until}"
 
 
