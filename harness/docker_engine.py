@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -291,5 +292,9 @@ class DockerEngine:
         with engine_errors():
             containers = self._client.containers.list(all=True, filters={"label": f"{WORKER_LABEL}={platform.node()}"})
             for container in containers:
-                container.remove(force=True, v=True)
+                try:
+                    container.remove(force=True, v=True)
+                except docker.errors.APIError as error:
+                    if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                        raise  # otherwise it is gone, or going: the run before ended a moment ago
         return len(containers)
