@@ -125,6 +125,8 @@ def reproduce(name: str, options: Options) -> int:
     """A source of claims by its name, or one of our own runs.  Returns the exit status of what was measured."""
     specs.choose("--format", options.form, FORMATS)
     specs.choose("--size", options.size, list(Size))
+    if options.budget is not None:
+        specs.duration("--budget", options.budget)
     publications = claims.load(PUBLISHED)
     if name in publications:
         return _claims(name, publications[name], options)
@@ -175,12 +177,21 @@ def _agenda(publication: Publication, offer: Callable[[Build], str], *, strict: 
         offer: why a build cannot be had; empty where it can.
 
     Raises:
-        HostError: with `strict`, where one cannot be had.
+        RequestError: a claim names a build or a workload that there is not.
+        HostError: with `strict`, where a build cannot be had.
     """
     catalogue, known = builds.load(), specs.load_workloads(WORKLOADS)
+    asked_for: dict[str, Build] = {}
+    workloads: dict[str, tuple[str, ...]] = {}
+    for claim in publication.claims:
+        try:
+            for place in claim.places:
+                (asked_for[place.build],) = request.named_builds(BenchOptions(builds=place.build)) or ()
+            workloads[claim.workload] = tuple(one.name for one in specs.select_workloads(claim.workload, known))
+        except RequestError as error:
+            raise RequestError(f"{publication.title}, claim {claim.id}: {error.message}", hint=error.hint) from None
     chosen, obstacles = {}, {}
-    for name in sorted({place.build for claim in publication.claims for place in claim.places}):
-        (asked,) = builds.resolve([name], catalogue)
+    for name, asked in sorted(asked_for.items()):
         if not (obstacle := offer(asked)):
             chosen[name] = asked
             continue
@@ -198,10 +209,7 @@ def _agenda(publication: Publication, offer: Callable[[Build], str], *, strict: 
         cpus=len(host.read_topology().allowed),
         builds=chosen,
         obstacles=obstacles,
-        workloads={
-            claim.workload: tuple(one.name for one in specs.select_workloads(claim.workload, known))
-            for claim in publication.claims
-        },
+        workloads=workloads,
     )
 
 
@@ -248,7 +256,7 @@ def _request(part: Part, agenda: Agenda, options: Options) -> tuple[Request, Ben
         measures=",".join(one for one in Measure if one in {need.measure for need in needs}),
         profile=Profile.STANDARD,
         size=options.size,
-        budget=options.budget or f"{_seconds(part, agenda):.0f}s",
+        budget=_budget(part, agenda, options),
         timeout=_PATIENCE if options.size == Size.PUBLISHED else BenchOptions().timeout,
         wait=options.wait,
     )
@@ -269,6 +277,15 @@ def _needs(claim: Claim, agenda: Agenda) -> Iterator[Need]:
                 way = (place.strategy, one.split) if threads > 1 else ()
                 for workload in agenda.workloads[claim.workload]:
                     yield Need(workload, claim.measure, threads, *way)
+
+
+def _budget(part: Part, agenda: Agenda, options: Options) -> str:
+    """What a part may take: of the time that was given to all of them its share."""
+    seconds = _seconds(part, agenda)
+    if options.budget is not None:
+        whole = math.fsum(_seconds(one, agenda) for one in agenda.parts)
+        seconds *= specs.duration("--budget", options.budget) / whole
+    return f"{max(1, round(seconds))}s"
 
 
 def _seconds(part: Part, agenda: Agenda) -> float:

@@ -162,6 +162,36 @@ def test_of_a_claim_about_more_cpus_a_prediction_is_measured_and_nothing_asked()
     assert plan.questions == ()
 
 
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (
+            claim("pure_python/loup", Place(build="3.14t"), Place(build="3.14")),
+            'there is no workload "pure_python/loup"',
+        ),
+        (claim(LOOP, Place(build="3.14x"), Place(build="3.14")), 'there is no build "3.14x"'),
+    ],
+)
+def test_a_claim_about_what_there_is_not_is_named(available: Callable[..., None], one: Claim, said: str) -> None:
+    available("3.14-source", "3.14t-source")
+    with pytest.raises(RequestError, match=f"T, claim {one.id}: ") as caught:
+        agenda(one)
+    assert said in caught.value.message
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_a_budget_is_for_all_runs_together(available: Callable[..., None]) -> None:
+    """Two workloads on one pair of builds, and one on another."""
+    available("3.13-source", "3.14-source", "3.14t-source")
+    found = agenda(
+        claim(LOOP, Place(build="3.14t"), Place(build="3.14"), ratio=("1.1",)),
+        claim(RECORDS, Place(build="3.14t"), Place(build="3.14"), ratio=("1.1",)),
+        claim(LOOP, Place(build="3.13"), Place(build="3.14"), ratio=("1.0",)),
+    )
+    budgets = {part.builds: reproducing._budget(part, found, Options(budget="1m")) for part in found.parts}
+    assert budgets == {("3.13-source", "3.14-source"): "20s", ("3.14-source", "3.14t-source"): "40s"}
+
+
 def test_the_command_says_what_was_asked() -> None:
     assert reproducing._command("article", Options()) == "./inv reproduce article"
     long = reproducing._command("article", Options(strict=True, size="full", budget="1h"))
@@ -202,6 +232,7 @@ def test_sources_are_listed_without_an_engine(
     [
         (Options(form="yaml"), '--format: there is no "yaml"'),
         (Options(size="huge"), '--size: there is no "huge"'),
+        (Options(budget="soon"), '--budget: "soon" is not a duration'),
         (Options(), 'there is no source and no run "articel"; did you mean "article"?'),
     ],
 )
