@@ -404,15 +404,18 @@ def new_workload(_: Context, name: str) -> None:
     print(f"{path.name} is a workload.  Measure it: ./inv bench --workloads ./{path.name}")
 
 
-@verb(help={"run": "a run directory", "json": _BENCH_HELP["json"]})
+@verb(help={"run": "directory of a run, or of a reproduction", "json": _BENCH_HELP["json"]})
 def report(_: Context, run: str, json: bool = False) -> None:
     """Write a run's pages again from its raw data.
 
     Example: inv report results/20260314-101500-3.14-3.14t
     """
-    from harness import runs
+    from harness import reproducing, runs
 
-    runs.report(run, as_json=json)
+    if reproduction := reproducing.find(run):
+        reproducing.explain(reproduction, "json" if json else "text")
+    else:
+        runs.report(run, as_json=json)
 
 
 @verb(

@@ -119,6 +119,20 @@ class Claim(Struct, frozen=True, kw_only=True):
             yield self.read(self.beside)
 
 
+class Correction(Struct, frozen=True, kw_only=True):
+    """What a source tells its readers to do that does not work, and what does."""
+
+    id: str
+    says: str
+    """What the source does, in a sentence of our own."""
+    because: str
+    """Why that is wrong."""
+    instead: str
+    """Code that works."""
+    checks: tuple[str, ...] = ()
+    """Python expressions that show it; every build that is measured answers them.  `sys` is there."""
+
+
 class Publication(Struct, frozen=True, kw_only=True):
     """A source of claims: one file."""
 
@@ -134,6 +148,7 @@ class Publication(Struct, frozen=True, kw_only=True):
     """Why so much."""
     url: str = ""
     claims: tuple[Claim, ...]
+    corrections: tuple[Correction, ...] = ()
 
     def accepts(self, claim: Claim) -> Range:
         """What reproduces a claim: what was published with its rounding, and the tolerance on either side."""

@@ -40,6 +40,15 @@ _COMPILER = {Compiler.GCC: (), Compiler.CLANG: ("CC=clang",)}
 _TOOLS = {Compiler.GCC: (), Compiler.CLANG: ("clang", "lld", "llvm")}
 _JIT_TOOLS = ("clang-19", "llvm-19", "python3")
 """Of 3.14: its machine code is made from templates, by one certain release of LLVM."""
+_EVALUATE = """
+import json, sys
+def value(expression):
+    try:
+        return repr(eval(expression, {"sys": sys}))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+print(json.dumps({expression: value(expression) for expression in sys.argv[1:]}))
+"""
 _CONFIGURE = {Optimize.PLAIN: (), Optimize.PGO_LTO: ("--enable-optimizations", "--with-lto")}
 
 
@@ -247,6 +256,11 @@ class Foundry:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(printed, encoding="utf-8")
         return answers
+
+    def answers(self, facts: BuildFacts, expressions: Sequence[str]) -> dict[str, str]:
+        """What Python expressions are in the interpreter of an image, as repr() or the error; `sys` is there."""
+        printed = self._images.execute(facts.image, [facts.executable, "-s", "-P", "-c", _EVALUATE, *expressions])
+        return msgspec.json.decode(printed, type=dict[str, str])
 
     def _pair(self, series: str, optimize: Optimize) -> tuple[Build, ...]:
         wanted = (series, Source.SOURCE, optimize, False)

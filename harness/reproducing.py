@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness import builds, claims, host, request, specs, store
+import harness
+from harness import builds, claims, host, reproductions, request, specs, store
 from harness.claims import Claim, Part, Publication
 from harness.errors import HostError, RequestError
 from harness.images import Foundry
-from harness.model import Build, Measure, Profile, Size
+from harness.model import Build, BuildFacts, Measure, Profile, Size
 from harness.plan import Need, Request, estimate_seconds, make_plan
+from harness.reproductions import Measured, Reproduction
 from harness.request import BenchOptions
-from harness.runs import ROOT, WORKLOADS, again, find_run, measure, show
+from harness.runs import RESULTS, ROOT, WORKLOADS, again, find_run, measure, show
 from harness.screen import Screen, clock
-
-if TYPE_CHECKING:
-    from reports.reproduction import Result
 
 PUBLISHED = ROOT / "reports" / "published"
 FORMATS = ("text", "markdown", "json")
@@ -141,8 +141,6 @@ def reproduce(name: str, options: Options) -> int:
 
 
 def _claims(name: str, publication: Publication, options: Options) -> int:
-    from reports import reproduction
-
     screen = Screen()
     with _builds_here() as offer:
         agenda = _agenda(publication, offer, strict=options.strict)
@@ -151,23 +149,67 @@ def _claims(name: str, publication: Publication, options: Options) -> int:
             f"none of the claims of {name} can be tested here: {agenda.hindrance(publication.claims[0])}",
             hint="inv build --list says which builds can be had.",
         )
-    found: dict[str, reproduction.Result] = {}
-    directories = []
+    command, now = _command(name, options), datetime.datetime.now(datetime.UTC)
+    directory = RESULTS / f"{now:%Y%m%d-%H%M%S}-reproduce-{name}"
+    measured, facts = [], {}
     for part in agenda.parts:
         wanted, bench = _request(part, agenda, options)
-        directory, status = measure(bench, wanted, screen, command=_command(name, options))
-        directories.append(directory)
+        made, status = measure(bench, wanted, screen, command=command)
         if status == 130:
             return status
-        run, journal = store.load(directory)
-        measured = reproduction.Measurement(run=run, journal=journal, names=agenda.names, workloads=agenda.workloads)
-        found |= {one.claim.id: one for one in reproduction.results(publication, part.claims, measured)}
-    results = [
-        found.get(claim.id) or reproduction.untestable(publication, claim, agenda.hindrance(claim))
-        for claim in publication.claims
-    ]
-    _tell(publication, results, directories, options)
+        ids = tuple(claim.id for claim in part.claims)
+        measured.append(Measured(run=os.path.relpath(made, directory), claims=ids))
+        facts |= {one.build.name: one for one in store.load_run(made).builds}
+    reproduction = Reproduction(
+        schema=reproductions.SCHEMA,
+        created=now.isoformat(timespec="seconds"),
+        gilometer=harness.__version__,
+        command=command,
+        source=name,
+        publication=publication,
+        measured=tuple(measured),
+        names=agenda.names,
+        workloads=dict(agenda.workloads),
+        hindrances={claim.id: why for claim in publication.claims if (why := agenda.hindrance(claim))},
+        answers=_answers(publication, facts),
+    )
+    reproductions.write(directory, reproduction)
+    explain(directory, options.form)
     return 0
+
+
+def _answers(publication: Publication, facts: Mapping[str, BuildFacts]) -> dict[str, dict[str, dict[str, str]]]:
+    """What every build answers to the checks that show what the source gets wrong."""
+    with contextlib.closing(Foundry()) as foundry:
+        return {
+            one.id: {name: foundry.answers(facts[name], one.checks) for name in sorted(facts)}
+            for one in publication.corrections
+            if one.checks
+        }
+
+
+def explain(directory: Path, form: str = "text") -> None:
+    """What became of the claims, from the raw data: the page, and the verdicts on the terminal."""
+    from reports import reproduction, reproduction_page, reproduction_text
+
+    kept = reproductions.load(directory)
+    loaded = reproductions.load_runs(directory, kept)
+    results = reproduction.collected(kept, loaded)
+    path = reproduction_page.write(directory, kept, results, [run for run, _ in loaded])
+    match form:
+        case "json":
+            names = [Path(one.run).name for one in kept.measured]
+            print(json.dumps(reproduction_text.data(kept.publication, results, names), indent=1, allow_nan=False))
+        case "markdown":
+            print(reproduction_text.comment(kept.publication, results))
+        case _:
+            print(f"\n{reproduction_text.text(kept.publication, results)}\n\nPage: {show(path)}")
+
+
+def find(name: str) -> Path | None:
+    """The directory of a reproduction, by path or by its name in results/; None where there is none."""
+    places = (Path(name), RESULTS / name)
+    return next((place for place in places if (place / reproductions.FILE).exists()), None)
 
 
 def _agenda(publication: Publication, offer: Callable[[Build], str], *, strict: bool) -> Agenda:
@@ -305,19 +347,6 @@ def _command(name: str, options: Options) -> str:
     words += ["--size", options.size] if options.size != Size.QUICK else []
     words += ["--budget", options.budget] if options.budget else []
     return " ".join(words)
-
-
-def _tell(publication: Publication, found: Sequence[Result], directories: Sequence[Path], options: Options) -> None:
-    from reports import reproduction_text
-
-    match options.form:
-        case "json":
-            names = [directory.name for directory in directories]
-            print(json.dumps(reproduction_text.data(publication, found, names), indent=1, allow_nan=False))
-        case "markdown":
-            print(reproduction_text.comment(publication, found))
-        case _:
-            print(f"\n{reproduction_text.text(publication, found)}\n\nRuns: {', '.join(map(show, directories))}")
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------

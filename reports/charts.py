@@ -34,6 +34,7 @@ _LABEL, _BUILD = 76, 110
 """Room for the labels left of the plot, and what a build's name adds."""
 _PLOT = 270
 _LINE = 22
+_SQUARE = 340
 _STRIP, _COLUMNS = 560, 140
 """Width of the chart of noise, and the most bars in it."""
 
@@ -293,6 +294,89 @@ def releases(points: Sequence[Point], kinds: Sequence[str], base: str, *, key: s
     lines = list({(row["build"], row["release"]): row for row in found}.values())  # one of each release
     data = {"rows": found, "lines": lines}
     return _svg(vega, data, key=key, title="Time through releases", description=description)
+
+
+class Held(NamedTuple):
+    """A published number in a chart of them."""
+
+    name: str
+    published: float
+    accepted: tuple[float, float]
+    """The ends of what counts as published."""
+    found: float
+    interval: tuple[float, float]
+    kind: str
+    """One of `KINDS`."""
+
+
+KINDS = ("reproduced", "not reproduced", "undecided", "predicted")
+_KIND_SHAPES = ("circle", "cross", "circle", "diamond")
+
+
+def agreement(held: Sequence[Held], *, description: str) -> str:
+    """Measured against published, with intervals and the diagonal, on logarithmic scales; empty where nothing is held.
+
+    Names stand in a column at the right, in the order of what was found, each with a line to its mark.
+    """
+    if not held:
+        return ""
+    ends = [end for one in held for end in (*one.accepted, *one.interval)]
+    low, high = min(0.9, *ends) / 1.05, max(1.1, *ends) * 1.05
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = alt.Axis(values=_ticks(low, high, length=_SQUARE), format=".2~f")
+    x = alt.X("published:Q", scale=scale, axis=axis, title="published")
+    y = alt.Y("found:Q", scale=scale, axis=axis, title="measured here")
+    rows = alt.Chart(alt.NamedData(name="rows"))
+    pale = alt.condition("datum.kind == 'predicted'", alt.value(0.55), alt.value(1))
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(_KIND_SHAPES)), legend=None)
+    full = alt.condition("datum.kind == 'undecided' || datum.kind == 'predicted'", alt.value(_PAPER), alt.value(_INK))
+    diagonal = alt.InlineData(values=[{"published": end, "found": end} for end in (low, high)])
+    chart = alt.layer(
+        alt.Chart(diagonal).mark_line(stroke=_INK, strokeOpacity=0.6, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
+        alt.Chart(alt.NamedData(name="leaders"))
+        .mark_rule(stroke=_INK, strokeOpacity=0.25)
+        .encode(x=x, y=y, x2="right:Q", y2="label:Q"),
+        rows.mark_rule(stroke=_INK, strokeWidth=5, strokeOpacity=0.22).encode(x=alt.X("from:Q"), x2="to:Q", y=y),
+        rows.mark_rule(stroke=_INK, strokeWidth=1.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=pale),
+        rows.mark_point(size=60, strokeWidth=1.8, stroke=_INK).encode(x=x, y=y, shape=shape, fill=full, opacity=pale),
+        alt.Chart(alt.NamedData(name="leaders"))
+        .mark_text(align="left", baseline="middle", dx=6, fontSize=12, fill=_INK)
+        .encode(x=alt.X("right:Q"), y=alt.Y("label:Q"), text="name:N"),
+    )
+    found = [
+        {
+            "name": one.name,
+            "published": one.published,
+            "found": one.found,
+            "from": one.accepted[0],
+            "to": one.accepted[1],
+            "low": one.interval[0],
+            "high": one.interval[1],
+            "kind": one.kind,
+        }
+        for one in held
+    ]
+    places = _apart([one.found for one in held], low, high, step=16 / _SQUARE)
+    leaders = [row | {"right": high, "label": place} for row, place in zip(found, places, strict=True)]
+    vega = _compiled(chart.properties(width=_SQUARE, height=_SQUARE))
+    data = {"rows": found, "leaders": leaders}
+    return _svg(vega, data, key="agreement", title="Measured against published", description=description)
+
+
+def _apart(values: Sequence[float], low: float, high: float, *, step: float) -> list[float]:
+    """Where labels of values on a logarithmic axis stand: in their order, `step` of the axis apart or more."""
+    whole = math.log(high / low)
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    wanted = [math.log(values[index] / low) / whole for index in order]
+    placed: list[float] = []
+    for at in wanted:
+        placed.append(max(at, placed[-1] + step) if placed else max(at, 0.0))
+    over = max(0.0, placed[-1] - 1)
+    for number in reversed(range(len(placed))):  # pushed up by those below them, they come down as far as there is room
+        limit = placed[number + 1] - step if number + 1 < len(placed) else 1.0
+        placed[number] = min(placed[number] - over if number + 1 == len(placed) else placed[number], limit)
+    found = dict(zip(order, placed, strict=True))
+    return [low * math.exp(whole * found[index]) for index in range(len(values))]
 
 
 def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:

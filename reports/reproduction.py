@@ -20,6 +20,7 @@ from harness.gauge import LEAST_BLOCKS
 from harness.journal import JournalLine
 from harness.model import BuildFacts, Run, Seat
 from harness.planning import level
+from harness.reproductions import Reproduction
 from harness.stats import Effect
 from reports import parity
 from reports.records import Records, sort
@@ -80,6 +81,18 @@ def untestable(publication: Publication, claim: Claim, why: str) -> Result:
     """Of a claim that nothing is measured for."""
     accepted = publication.accepts(claim)
     return Result(claim=claim, accepted=accepted, outcome=Outcome.UNTESTABLE, why=why)
+
+
+def collected(reproduction: Reproduction, runs: Sequence[tuple[Run, Sequence[JournalLine]]]) -> list[Result]:
+    """One per claim, in the order of the publication, from the runs that were made for them."""
+    publication = reproduction.publication
+    claims = {claim.id: claim for claim in publication.claims}
+    found = {id_: untestable(publication, claims[id_], why) for id_, why in reproduction.hindrances.items()}
+    for one, (run, journal) in zip(reproduction.measured, runs, strict=True):
+        measured = Measurement(run=run, journal=journal, names=reproduction.names, workloads=reproduction.workloads)
+        of_run = results(publication, [claims[id_] for id_ in one.claims], measured)
+        found |= {result.claim.id: result for result in of_run}
+    return [found[id_] for id_ in claims]
 
 
 def results(publication: Publication, claims: Iterable[Claim], measured: Measurement) -> Iterator[Result]:

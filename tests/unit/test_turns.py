@@ -81,7 +81,7 @@ def test_runs_that_were_not_quiet_do_not_count() -> None:
     moods = iter(np.where(np.arange(1000) < 2 + 5 * RUN, 1.0, 2.0))
     found.add(played(in_runs(), lambda *_: 0.02 * next(moods)), "a", "b")
     assert found.pairs == PAIRS  # between two runs, inside a pair: each is quiet for itself
-    moods = iter(np.where(np.arange(1000) < 2 + 5 * RUN + 5, 1.0, 2.0))
+    moods = iter(np.where(np.arange(1000) < 2 + 5 * RUN + 3, 1.0, 2.0))
     found.add(played(in_runs(), lambda *_: 0.02 * next(moods)), "a", "b")
     assert found.pairs == PAIRS + PAIRS - 1
 
