@@ -155,6 +155,41 @@ class Publication(Struct, frozen=True, kw_only=True):
         return claim.published.widened(self.tolerance if claim.tolerance is None else claim.tolerance)
 
 
+REPRODUCTION = 1
+"""Schema of a reproduction.  History: 1, the first (0.1.0)."""
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """A run that was made for some of the claims."""
+
+    run: str
+    """Its directory, relative to that of the reproduction."""
+    claims: tuple[str, ...]
+    """Ids of the claims that it was made for."""
+
+
+class Reproduction(Struct, frozen=True, kw_only=True):
+    """A source of claims, as it was, and the runs that were made for it."""
+
+    schema: int
+    created: str
+    """ISO 8601, UTC."""
+    gilometer: str
+    command: str
+    source: str
+    """Name of the file in reports/published/, without its ending."""
+    publication: Publication
+    measured: tuple[Measured, ...]
+    names: dict[str, str]
+    """For each build that a claim names, the one that was measured in its place."""
+    workloads: dict[str, tuple[str, ...]]
+    """Names of what claims call their workload."""
+    hindrances: dict[str, str]
+    """Of the claims that nothing was measured for, by their ids: why."""
+    answers: dict[str, dict[str, dict[str, str]]] = msgspec.field(default_factory=dict)
+    """Of the corrections by their ids: what every build answered to every check."""
+
+
 def load(folder: Path) -> dict[str, Publication]:
     """Every publication by the name of its file, in the order of names.
 

@@ -16,15 +16,14 @@ from pathlib import Path
 import msgspec
 
 import harness
-from harness import builds, claims, host, reproductions, request, specs, store
-from harness.claims import Claim, Part, Publication
+from harness import builds, claims, host, request, runs, specs, store
+from harness.claims import Claim, Measured, Part, Publication, Reproduction
 from harness.errors import HostError, RequestError
 from harness.images import Foundry
 from harness.model import Build, BuildFacts, Measure, Profile, Size
 from harness.plan import Need, Request, estimate_seconds, make_plan
-from harness.reproductions import Measured, Reproduction
 from harness.request import BenchOptions
-from harness.runs import RESULTS, ROOT, WORKLOADS, again, find_run, measure, show
+from harness.runs import ROOT, WORKLOADS, again, find_run, measure, show
 from harness.screen import Screen, clock
 
 PUBLISHED = ROOT / "reports" / "published"
@@ -150,8 +149,9 @@ def _claims(name: str, publication: Publication, options: Options) -> int:
             hint="inv build --list says which builds can be had.",
         )
     command, now = _command(name, options), datetime.datetime.now(datetime.UTC)
-    directory = RESULTS / f"{now:%Y%m%d-%H%M%S}-reproduce-{name}"
-    measured, facts = [], {}
+    directory = runs.RESULTS / f"{now:%Y%m%d-%H%M%S}-reproduce-{name}"
+    measured: list[Measured] = []
+    facts: dict[str, BuildFacts] = {}
     for part in agenda.parts:
         wanted, bench = _request(part, agenda, options)
         made, status = measure(bench, wanted, screen, command=command)
@@ -161,7 +161,7 @@ def _claims(name: str, publication: Publication, options: Options) -> int:
         measured.append(Measured(run=os.path.relpath(made, directory), claims=ids))
         facts |= {one.build.name: one for one in store.load_run(made).builds}
     reproduction = Reproduction(
-        schema=reproductions.SCHEMA,
+        schema=claims.REPRODUCTION,
         created=now.isoformat(timespec="seconds"),
         gilometer=harness.__version__,
         command=command,
@@ -173,7 +173,7 @@ def _claims(name: str, publication: Publication, options: Options) -> int:
         hindrances={claim.id: why for claim in publication.claims if (why := agenda.hindrance(claim))},
         answers=_answers(publication, facts),
     )
-    reproductions.write(directory, reproduction)
+    store.create_reproduction(directory, reproduction)
     explain(directory, options.form)
     return 0
 
@@ -192,8 +192,7 @@ def explain(directory: Path, form: str = "text") -> None:
     """What became of the claims, from the raw data: the page, and the verdicts on the terminal."""
     from reports import reproduction, reproduction_page, reproduction_text
 
-    kept = reproductions.load(directory)
-    loaded = reproductions.load_runs(directory, kept)
+    kept, loaded = store.load_reproduction(directory)
     results = reproduction.collected(kept, loaded)
     path = reproduction_page.write(directory, kept, results, [run for run, _ in loaded])
     match form:
@@ -208,8 +207,8 @@ def explain(directory: Path, form: str = "text") -> None:
 
 def find(name: str) -> Path | None:
     """The directory of a reproduction, by path or by its name in results/; None where there is none."""
-    places = (Path(name), RESULTS / name)
-    return next((place for place in places if (place / reproductions.FILE).exists()), None)
+    places = (Path(name), runs.RESULTS / name)
+    return next((place for place in places if (place / store.REPRODUCTION).exists()), None)
 
 
 def _agenda(publication: Publication, offer: Callable[[Build], str], *, strict: bool) -> Agenda:

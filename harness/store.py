@@ -1,4 +1,4 @@
-"""The run directory: run.json, outcomes.jsonl, pyperf/, index.html.
+"""The run directory: run.json, outcomes.jsonl, pyperf/, index.html; and that of a reproduction, which refers to runs.
 
 Raw data is only ever appended; everything else can be made again from it.
 """
@@ -11,16 +11,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
+from harness import claims
+from harness.claims import Reproduction
 from harness.errors import HostError, RequestError
 from harness.journal import Attempts, BlockRecord, Calibration, Failure, JournalLine, Reason
 from harness.model import SCHEMA, Run
 
 RUN = "run.json"
 OUTCOMES = "outcomes.jsonl"
+REPRODUCTION = "reproduction.json"
+
+T = TypeVar("T")
 
 _line = msgspec.json.Encoder()
 _lines = msgspec.json.Decoder(JournalLine)
@@ -61,12 +66,21 @@ class Journal:
 def create(results: Path, run: Run) -> Path:
     """Make the directory of a new run, with its run.json; the plan is on disk before the first block executes."""
     directory = results / run.id
+    _write(directory, RUN, run)
+    return directory
+
+
+def create_reproduction(directory: Path, reproduction: Reproduction) -> None:
+    """Make the directory of a new reproduction.  HostError where it cannot be written."""
+    _write(directory, REPRODUCTION, reproduction)
+
+
+def _write(directory: Path, name: str, content: Run | Reproduction) -> None:
     try:
         directory.mkdir(parents=True)
-        (directory / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+        (directory / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
     except OSError as error:
         raise HostError(f"cannot write {directory}: {error.strerror}") from error
-    return directory
 
 
 def load(directory: Path) -> tuple[Run, tuple[JournalLine, ...]]:
@@ -94,18 +108,28 @@ def _uncollected() -> Iterator[None]:
 
 def load_run(directory: Path) -> Run:
     """run.json, decoded strictly."""
-    path = directory / RUN
+    return _read(directory / RUN, Run, SCHEMA, "a run")
+
+
+def load_reproduction(directory: Path) -> tuple[Reproduction, list[tuple[Run, tuple[JournalLine, ...]]]]:
+    """A reproduction and its runs, in its order.  RequestError as for a run."""
+    found = _read(directory / REPRODUCTION, Reproduction, claims.REPRODUCTION, "a reproduction")
+    return found, [load(directory / one.run) for one in found.measured]
+
+
+def _read(path: Path, kind: type[T], newest: int, what: str) -> T:
     try:
         data = path.read_bytes()
     except OSError:
-        raise RequestError(f"{directory} is not a run: it has no {RUN}", hint="Runs lie in results/.") from None
+        told = f"{path.parent} is not {what}: it has no {path.name}"
+        raise RequestError(told, hint="They lie in results/.") from None
     try:
         schema = msgspec.json.decode(data, type=_Schema).schema
-        if schema > SCHEMA:
+        if schema > newest:
             raise RequestError(
-                f"{path} has schema {schema}; this Gilometer reads up to {SCHEMA}", hint="Update Gilometer."
+                f"{path} has schema {schema}; this Gilometer reads up to {newest}", hint="Update Gilometer."
             )
-        return msgspec.json.decode(data, type=Run)
+        return msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
         raise RequestError(f"{path} is damaged: {error}") from error
 

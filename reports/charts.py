@@ -332,7 +332,9 @@ def agreement(held: Sequence[Held], *, description: str) -> str:
     full = alt.condition("datum.kind == 'undecided' || datum.kind == 'predicted'", alt.value(_PAPER), alt.value(_INK))
     diagonal = alt.InlineData(values=[{"published": end, "found": end} for end in (low, high)])
     chart = alt.layer(
-        alt.Chart(diagonal).mark_line(stroke=_INK, strokeOpacity=0.6, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
+        alt.Chart(diagonal)
+        .mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1)
+        .encode(x=x, y=y),
         alt.Chart(alt.NamedData(name="leaders"))
         .mark_rule(stroke=_INK, strokeOpacity=0.25)
         .encode(x=x, y=y, x2="right:Q", y2="label:Q"),

@@ -15,12 +15,11 @@ from enum import StrEnum
 import msgspec
 
 from harness import questions, stats
-from harness.claims import Claim, Place, Publication, Range, Sought
+from harness.claims import Claim, Place, Publication, Range, Reproduction, Sought
 from harness.gauge import LEAST_BLOCKS
 from harness.journal import JournalLine
 from harness.model import BuildFacts, Run, Seat
 from harness.planning import level
-from harness.reproductions import Reproduction
 from harness.stats import Effect
 from reports import parity
 from reports.records import Records, sort

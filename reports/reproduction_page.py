@@ -9,9 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from harness.claims import Correction, Range
+from harness.claims import Correction, Range, Reproduction
 from harness.model import Run
-from harness.reproductions import Reproduction
 from harness.stats import Effect
 from reports import charts, page
 from reports import reproduction_prose as prose

@@ -44,6 +44,8 @@ def _sentences(one: Result, published: str) -> Iterator[str]:
         yield f"{_capital(one.why)}."
     if one.effect and one.why:
         yield f"Measured {one.why}."
+    if one.beside and one.claim.beside:
+        yield f"As {one.claim.beside.says}, which decides nothing, it is {_interval(one.beside)}."
     if one.claim.reading:
         yield one.claim.reading
     if one.claim.contradicts:

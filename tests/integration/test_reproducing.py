@@ -35,6 +35,13 @@ workload = "pure_python/cpu_bound"
 slow = { build = "SERIESt" }
 fast = { build = "SERIESt", threads = 1000 }
 ratio = ["900"]
+
+[[corrections]]
+id = "gil"
+says = "It asks the wrong way."
+because = "There is another one."
+instead = "not sys._is_gil_enabled()"
+checks = ["not sys._is_gil_enabled()"]
 """
 
 
@@ -61,6 +68,17 @@ def test_a_claim_is_contradicted_and_one_for_a_larger_machine_is_not_tested(
     (run,) = found["runs"]
     assert store.load_run(results / run).command == "./inv reproduce mine --budget 1s"
     assert (results / run / "index.html").exists()
+
+    (kept,) = results.glob("*-reproduce-mine")
+    page = (kept / "index.html").read_text()
+    assert f'href="../{run}/outcomes.jsonl"' in page
+    (kept / "index.html").unlink()
+    assert reproducing.find(kept.name) == kept
+    reproducing.explain(kept)
+    assert (kept / "index.html").read_text() == page
+    reproduction, ((made, _),) = store.load_reproduction(kept)
+    answers = {build: one["not sys._is_gil_enabled()"] for build, one in reproduction.answers["gil"].items()}
+    assert answers == {one.build.name: str(one.free_threaded) for one in made.builds}
 
 
 @pytest.mark.usefixtures("pair_facts")

@@ -85,8 +85,8 @@ REPORTS = {
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {"analysis", "compare_prose", "imported", "releases", "reproduction", "sections", "stress", "summary"},
-    6: {"compare_text", "reproduction_text", "digest", "page", "release_prose"},
-    7: {"compare_page", "imported_page", "release_page", "trends"},
+    6: {"compare_text", "reproduction_prose", "reproduction_text", "digest", "page", "release_prose"},
+    7: {"compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
