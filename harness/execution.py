@@ -83,12 +83,6 @@ class _Places:
             _, stack = self._open.popitem()[1]
             stack.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 @dataclass
 class _Seat:
@@ -158,33 +152,50 @@ class Execution:
         self._engine = engine
         self._places = _Places(engine)
         self._bench = bench
-        self._loops = {case.id: 1 for case in plan.cases if not case.measure.calibrated} | dict(loops)
+        self._loops = self._uncalibrated_loops() | dict(loops)
         self._failed: dict[str, Failure] = {}
         self._pending = [block for block in plan.blocks if block.index not in done]
         self._attempts = Attempts()
         self._steering = steering or AsPlanned()
         self._schedule = schedule
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing that was opened for a block is left."""
+        self._places.close()
+
     def __iter__(self) -> Iterator[JournalLine]:
         """Calibrations, each before the first block that needs it, and a record per block."""
-        with self._places:
+        with self:
             while block := next(filter(self._steering.wanted, self._pending), None):
                 self._pending.remove(block)
-                yield from self._execute(block)
+                for line in self.execute(block):
+                    if isinstance(line, BlockRecord) and not self._attempts.ended(line):
+                        self._pending.append(block)
+                    yield line
                 if self._places.given_up:  # the rest would only fail too; a resumed run can still measure it
                     return
             self.complete = True
 
-    def _execute(self, block: Block) -> Iterator[JournalLine]:
+    def execute(self, block: Block, loops: Mapping[str, int] | None = None) -> Iterator[JournalLine]:
+        """One block, once: calibrations that it still needs, and its record, without one where the engine went away.
+
+        For whoever decides elsewhere what is next, within a `with` of this execution.  `loops` are then those that are
+        known there, and no others.
+        """
+        if loops is not None:
+            self._loops = self._uncalibrated_loops() | dict(loops)
         for case in block.cases:
             if case not in self._loops and case not in self._failed:
                 yield self._calibrate(self._cases[case], block)
                 if self._places.given_up:
                     return
-        record = self._measure(block)
-        if not self._attempts.ended(record):
-            self._pending.append(block)
-        yield record
+        yield self._measure(block)
+
+    def _uncalibrated_loops(self) -> dict[str, int]:
+        return {case: 1 for case, found in self._cases.items() if not found.measure.calibrated}
 
     # -- calibration ---------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """A run over several machines, as data: who offers what, who measures which share, and what travels between them.
 
-A fleet run is a folder with a `FleetRun` (fleet.json), a journal of who was asked for what (attempts.jsonl), and a folder
-per share, `shares/NAME`, that is an ordinary run: its plan was made for one host's CPUs, and its outcomes.jsonl holds what
-that host measured.  So everything that reads a run reads a share, and a fleet of one host is a run of that host.
+A fleet run is a folder with a `FleetRun` (fleet.json), a journal of who was asked for what (attempts.jsonl), and a
+folder per share, `shares/NAME`, that is an ordinary run: its plan was made for one host's CPUs, and its outcomes.jsonl
+holds what that host measured.  So everything that reads a run reads a share, and a fleet of one is a run of its host.
 
 Pairs never cross hosts: what is handed out is a block, and all seats of a block sit on one host.
 """
@@ -59,18 +59,25 @@ class HardwareClass(Struct, frozen=True, kw_only=True):
         return f"{self.name} ({self.cpu_model}, {sockets}{self.cores} cores, {smt}, {self.memory} GiB, {self.kernel})"
 
 
+class CpuSet(Struct, frozen=True, kw_only=True):
+    """What a case can be measured on, and what a reader must know of that, as `host.choose_cpus` and `advice` say."""
+
+    cpus: tuple[int, ...]
+    advice: tuple[str, ...] = ()
+
+
 class Slot(Struct, frozen=True, kw_only=True):
     """A CPU set on which one block at a time is measured; no other slot of its host has a CPU of the same cores."""
 
     number: int
     """On its host, from 0."""
     cpus: tuple[int, ...]
-    sets: tuple[tuple[int, ...], ...]
-    """The CPU sets that a plan may have here, each within `cpus`, ascending in size and of different sizes."""
+    sets: tuple[CpuSet, ...]
+    """Those that a plan may have here, each within `cpus`, ascending in size and of different sizes."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return tuple(map(len, self.sets))
+        return tuple(len(one.cpus) for one in self.sets)
 
 
 class Offer(Struct, frozen=True, kw_only=True):
