@@ -37,6 +37,9 @@ _BENCH_HELP = {
     "placement": "where threads execute: pinned, each to a CPU of its own, or free, wherever the scheduler puts them",
     "stress": "hunt races instead of measuring: more threads than CPUs, taking turns as often as they can",
     "timeout": "seconds of silence after which a worker is stopped",
+    "fleet": "measure on the hosts of a fleet instead: the address of its scheduler, or a file that has it",
+    "spread": "with --fleet: class, on one host of each hardware class; shard, identical hosts divide the work; all",
+    "certificates": "with a fleet at tls://: a folder with ca.pem, cert.pem and key.pem",
     "no_wait": "refuse, instead of waiting, while another run measures on this machine",
     "json": "print the findings as JSON on stdout",
 }
@@ -213,14 +216,18 @@ def bench(
     placement: str = "pinned",
     stress: bool = False,
     timeout: str = "120",
+    fleet: str | None = None,
+    spread: str | None = None,
+    certificates: str | None = None,
     no_wait: bool = False,
     json: bool = False,
 ) -> int:
     """Plan, execute, report.
 
     Example: inv bench --cores 4,16 --builds 3.14,3.14t --workloads pure_python
+    Example: inv bench --fleet tls://bench.example:8786 --certificates ~/.gilometer --spread class
     """
-    from harness import runs
+    from harness import fleets, runs
     from harness.errors import RequestError
     from harness.request import BenchOptions
 
@@ -248,12 +255,98 @@ def bench(
     )
     if resume and (dry_run or options != BenchOptions(wait=options.wait)):
         raise RequestError("--resume goes on with a run as it was planned; leave the other options out")
+    if fleet is None and not resume and (spread or certificates):
+        raise RequestError("--spread and --certificates are for a fleet; name it with --fleet, or leave them out")
     if dry_run:
+        if fleet is not None:
+            raise RequestError("--dry-run plans for this machine; inv fleet status says what a fleet offers")
         runs.dry_run(options)
         return 0
+    if resume and (of_fleet := fleets.find(resume)):
+        return fleets.resume(of_fleet, fleet=fleet, certificates=certificates, as_json=json)
     if resume:
         return runs.resume(resume, wait=not no_wait, as_json=json)
+    if fleet is not None:
+        spread = spread or "class"
+        return fleets.bench(options, fleet, spread=spread, certificates=certificates, as_json=json)
     return runs.bench(options, as_json=json)
+
+
+@verb(
+    positional=["listen"],
+    help={
+        "listen": "tls://HOST:PORT, where workers and clients find it; tcp:// only on loopback",
+        "certificates": _BENCH_HELP["certificates"],
+        "silence": "after which a worker is taken for dead, and its block is measured again, such as 30s or 2m",
+    },
+)
+def scheduler(_: Context, listen: str, certificates: str | None = None, silence: str = "60s") -> None:
+    """Be the scheduler of a fleet, where its workers and its clients meet, until Ctrl-C.
+
+    Example: inv scheduler tls://0.0.0.0:8786 --certificates ~/.gilometer
+    """
+    from harness import fleets
+
+    fleets.scheduler(listen, certificates=certificates, silence=silence)
+
+
+@verb(
+    help={
+        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it",
+        "certificates": _BENCH_HELP["certificates"],
+        "name": "of this host in the fleet; without it, its own",
+        "class_": "name of its hardware class; without it, model and cores",
+        "slots": "CPU sets that measure at the same time; they disturb each other through what they share",
+        "cores": "sizes of CPU sets that can be asked for, such as 4,16, the largest being that of a slot; without it, "
+        "the powers of two up to all CPUs",
+        "builds": "interpreters to offer, made where missing; without it, those whose images are here",
+        "engine": _BENCH_HELP["engine"],
+    },
+)
+def worker(
+    _: Context,
+    scheduler: str,
+    certificates: str | None = None,
+    name: str | None = None,
+    class_: str | None = None,
+    slots: str = "1",
+    cores: str | None = None,
+    builds: str | None = None,
+    engine: str = "docker",
+) -> None:
+    """Offer this machine to a fleet, and measure what it is asked for, until Ctrl-C.
+
+    Example: inv worker --scheduler tls://bench.example:8786 --certificates ~/.gilometer
+    """
+    from harness import fleets
+
+    options = fleets.WorkerOptions(certificates, name, class_, slots, cores, builds, engine)
+    fleets.worker(scheduler, options)
+
+
+@verb(
+    positional=["what"],
+    help={
+        "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate",
+        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it",
+        "certificates": _BENCH_HELP["certificates"],
+        "json": "print as JSON on stdout",
+    },
+)
+def fleet(
+    _: Context, what: str, scheduler: str | None = None, certificates: str | None = None, json: bool = False
+) -> None:
+    """Machines that measure together: who is there, and how far they are.
+
+    Example: inv fleet status --scheduler tls://bench.example:8786 --certificates ~/.gilometer
+    """
+    from harness import fleets, specs
+    from harness.errors import RequestError
+
+    specs.choose("inv fleet", what, ["status"])
+    if scheduler is None:
+        raise RequestError("inv fleet status asks a scheduler: name it with --scheduler")
+    fleets.status(scheduler, certificates=certificates, as_json=json)
 
 
 @verb(

@@ -130,6 +130,10 @@ class FleetRun(Struct, frozen=True, kw_only=True):
     created: str
     """ISO 8601, UTC."""
     command: str
+    scheduler: str
+    """Address."""
+    certificates: str
+    """Folder, absolute; empty without."""
     spread: Spread
     shares: tuple[Share, ...]
 
@@ -214,3 +218,31 @@ class Answer(Struct, frozen=True, kw_only=True):
 def task_key(run: str, share: str, block: int, attempt: int) -> str:
     """How an attempt is called wherever names are seen: by the scheduler, in logs, in `inv fleet status`."""
     return f"{run}/{share}/{block}/{attempt}"
+
+
+# -- what `inv fleet status` reads -------------------------------------------------------------------------------------
+
+
+class ShareNote(Struct, frozen=True, kw_only=True):
+    """How far a share is."""
+
+    name: str
+    hardware: str
+    host: str
+    here: bool
+    """Whether that host is there."""
+    done: int
+    left: int
+    """Blocks that may still come."""
+    seconds_left: float | None
+    """At the pace so far; None where nothing was measured yet."""
+
+
+class RunNote(Struct, frozen=True, kw_only=True):
+    """How far a run is: what its client leaves with the scheduler."""
+
+    run: str
+    at: float
+    """Unix time, seconds."""
+    shares: tuple[ShareNote, ...]
+    ended: bool = False

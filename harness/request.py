@@ -51,21 +51,33 @@ class BenchOptions:
     wait: bool = True
 
 
-def resolve(options: BenchOptions, workloads: Path, names: tuple[str, ...] | None = None) -> Request:
-    """The request.  `names` are those of the builds, where they are known already.
+def resolve(
+    options: BenchOptions,
+    workloads: Path,
+    names: tuple[str, ...] | None = None,
+    cpu_sets: tuple[tuple[int, ...], ...] | None = None,
+) -> Request:
+    """The request.
+
+    `names` are those of the builds, where they are known already, and `cpu_sets` those of another machine, chosen
+    there; without them this machine's are chosen.
 
     Raises RequestError for what makes no sense, HostError for what this machine does not have.
     """
     profile = Profile(specs.choose("--profile", options.profile, list(Profile)))
-    topology = host.read_topology()
-    available = len(topology.allowed)
+    if cpu_sets is None:
+        topology = host.read_topology()
+        available = len(topology.allowed)
+        cpu_sets = tuple(host.choose_cpus(topology, size) for size in _sizes(options, available))
+    else:
+        available = max(map(len, cpu_sets))
     chosen = specs.select_workloads(options.workloads, specs.load_workloads(workloads))
     if options.blocks is not None and options.budget is not None:
         raise RequestError("--blocks is a fixed number of blocks, which no --budget shortens: leave one of them out")
     request = Request(
         builds=names or _names(options) or _UNDECIDED,
         workloads=chosen,
-        cpu_sets=tuple(host.choose_cpus(topology, size) for size in _sizes(options, available)),
+        cpu_sets=cpu_sets,
         threads=None if options.threads is None else specs.counts("--threads", options.threads, available),
         strategies=specs.strategies(options.strategies),
         split=Split(specs.choose("--split", options.split, list(Split))),

@@ -22,7 +22,7 @@ from harness.builds import resolve
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError, RequestError
 from harness.journal import BlockRecord, Ended, Failure, JournalLine, Sample, last_valid
-from harness.model import SCHEMA, Block, BuildFacts, HostFacts, NoiseFloor, Plan, Run
+from harness.model import SCHEMA, Block, BuildFacts, EngineFacts, HostFacts, NoiseFloor, Plan, Run
 from harness.plan import Request, estimate_seconds, first_look_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
@@ -65,7 +65,7 @@ def dry_run(options: BenchOptions) -> None:
     seats = max(len(block.cases) for block in plan.blocks) * len(plan.builds)
     print(f"{len(plan.cases)} cases on {' and '.join(plan.builds)}, seed {plan.seed}:")
     print(*(f"  {case.id}" for case in plan.cases), sep="\n")
-    print(f"{_extent(plan)}, not counting images that have to be built.  A block has up to {seats} workers.")
+    print(f"{extent(plan)}, not counting images that have to be built.  A block has up to {seats} workers.")
     if options.budget and (text := _too_short(plan)):
         print(text)
 
@@ -107,7 +107,7 @@ def again(run: Run, screen: Screen, *, command: str, wait: bool = True) -> tuple
 
     RequestError where its workloads are no longer the same, HostError where this machine cannot execute the plan.
     """
-    _refuse_changes(run)
+    refuse_changes(run)
     if missing := {cpu for case in run.plan.cases for cpu in case.cpus} - set(host.read_topology().allowed):
         raise HostError(f"this machine has no CPU {min(missing)}, which the plan of {run.id} needs")
     names = ",".join(fact.build.name.partition("#")[0] for fact in run.builds)
@@ -149,24 +149,37 @@ def _record(
     command: str,
 ) -> tuple[Path, int]:
     """A new run of a plan: its directory, and its exit status."""
-    now, facts_of_host = datetime.datetime.now(datetime.UTC), host.facts()
-    run = Run(
+    run = new_run(plan, facts, (*warnings, *_advice(plan)), host.facts(), engine.facts(), command=command)
+    directory = store.create(RESULTS, run)
+    screen.say(f"{extent(plan)}; results go to {show(directory)}")
+    return directory, _execute(directory, run, engine, bench_, screen, telling)
+
+
+def new_run(
+    plan: Plan,
+    facts: tuple[BuildFacts, ...],
+    warnings: tuple[str, ...],
+    machine: HostFacts,
+    engine: EngineFacts,
+    *,
+    command: str,
+) -> Run:
+    """A run that begins now, with what is known of the machine's noise."""
+    now = datetime.datetime.now(datetime.UTC)
+    return Run(
         schema=SCHEMA,
-        id=_run_id(now, plan),
+        id=run_id(now, plan.builds),
         created=now.isoformat(timespec="seconds"),
         command=command,
         gilometer=harness.__version__,
         revision=_revision(),
         plan=plan,
         builds=facts,
-        host=facts_of_host,
-        engine=engine.facts(),
-        warnings=(*warnings, *_advice(plan)),
-        noise_floors=_floors(facts, facts_of_host, plan),
+        host=machine,
+        engine=engine,
+        warnings=warnings,
+        noise_floors=_floors(facts, machine, plan),
     )
-    directory = store.create(RESULTS, run)
-    screen.say(f"{_extent(plan)}; results go to {show(directory)}")
-    return directory, _execute(directory, run, engine, bench_, screen, telling)
 
 
 def _plan(
@@ -232,7 +245,7 @@ def resume(name: str, *, wait: bool = True, as_json: bool = False) -> int:
     screen = Screen()
     directory = find_run(name)
     run = store.load_run(directory)
-    _refuse_changes(run)
+    refuse_changes(run)
     with (
         measuring(" and ".join(run.plan.builds), screen, wait=wait),
         workbench(WORKLOADS, run.plan.workloads) as bench_,
@@ -254,7 +267,6 @@ def report(name: str, *, as_json: bool = False) -> None:
 
 
 def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, screen: Screen, telling: Telling) -> int:
-    from harness import provenance
     from harness.execution import Execution
     from harness.stopping import Stopping
 
@@ -295,15 +307,26 @@ def _execute(directory: Path, run: Run, engine: Engine, bench_: Workbench, scree
         why = "interrupted" if interrupted else "the engine went away and did not come back"
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {show(directory)}")
     screen.say(f"workers were running for {execution.worker_seconds / wall:.0%} of {clock(wall)}")
+    status = conclude(directory, run, lines, telling, learn=directory.parent if complete else None)[1]
+    return 130 if interrupted else status
+
+
+def conclude(
+    directory: Path, run: Run, lines: Sequence[JournalLine], telling: Telling, *, learn: Path | None
+) -> tuple[Findings | None, int]:
+    """Write everything that follows from the journal of a run: its findings, and its exit status.
+
+    `learn` is where to keep what a build that was compared with itself tells of its host.
+    """
+    from harness import provenance
+
     write_pyperf(directory / "pyperf", run, lines)
     provenance.write(directory / "builds", run)
     findings = _explain(directory, run, lines, telling)
-    if complete and findings:
-        _learn(directory.parent, findings)
-    if interrupted:
-        return 130
+    if learn and findings:
+        _learn(learn, findings)
     failed = any(isinstance(outcome, Failure) for outcome in _outcomes(lines))
-    return 4 if failed or _never_valid(run.plan, lines) else 0
+    return findings, 4 if failed or _never_valid(run.plan, lines) else 0
 
 
 def _explain(directory: Path, run: Run, journal: Sequence[JournalLine], telling: Telling) -> Findings | None:
@@ -378,7 +401,7 @@ def _note(line: JournalLine, blocks: Sequence[Block]) -> str:
     return blocks[line.index].workload if isinstance(line, BlockRecord) else ""
 
 
-def _extent(plan: Plan) -> str:
+def extent(plan: Plan) -> str:
     """How much a run is, before anything of it was measured."""
     time_ = f"about {clock(estimate_seconds(plan))}"
     if plan.target is None:
@@ -407,7 +430,7 @@ def _advice(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for cpus in sets for text in host.advice(topology, cpus)))
 
 
-def _refuse_changes(run: Run) -> None:
+def refuse_changes(run: Run) -> None:
     """A resumed run must measure what its plan says; RequestError shows what changed."""
     ours = {workload.name: workload.sha256 for workload in specs.load_workloads(WORKLOADS)}
     now = {
@@ -439,8 +462,9 @@ def find_run(name: str) -> Path:
     raise RequestError(f'there is no run "{name}"{specs.nearest(name, runs)}')
 
 
-def _run_id(now: datetime.datetime, plan: Plan) -> str:
-    stem = f"{now:%Y%m%d-%H%M%S}-{'-'.join(plan.builds)}"
+def run_id(now: datetime.datetime, builds: Sequence[str]) -> str:
+    """A name for a run that begins now, that no other in results/ has."""
+    stem = f"{now:%Y%m%d-%H%M%S}-{'-'.join(builds)}"
     return f"{stem}-{secrets.token_hex(2)}" if (RESULTS / stem).exists() else stem
 
 

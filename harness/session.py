@@ -237,9 +237,9 @@ def builds(
         from harness import host_builds
 
         found = [host_builds.ensure(one, screen) for one in host_builds.choose(options.builds)]
-        return _distinct([host_builds.equip(facts, locks, screen) for facts in found]), ()
+        return distinct([host_builds.equip(facts, locks, screen) for facts in found]), ()
     with open_foundry(options, screen) as (foundry, wanted, warnings):
-        return _distinct([foundry.equip(foundry.ensure(one, screen), locks, screen) for one in wanted]), warnings
+        return distinct([foundry.equip(foundry.ensure(one, screen), locks, screen) for one in wanted]), warnings
 
 
 def build_twice(
@@ -270,7 +270,7 @@ def open_foundry(options: BenchOptions, screen: Screen) -> Iterator[tuple[Foundr
 # -- small things ------------------------------------------------------------------------------------------------------
 
 
-def _distinct(facts: Sequence[BuildFacts]) -> tuple[BuildFacts, ...]:
+def distinct(facts: Sequence[BuildFacts]) -> tuple[BuildFacts, ...]:
     """Facts with distinct names: a build that was named twice is an A/A comparison, its second name has a number."""
     seen: Counter[str] = Counter()
     distinct = []

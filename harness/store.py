@@ -1,4 +1,4 @@
-"""The run directory: run.json, outcomes.jsonl, pyperf/, index.html; and that of a reproduction, which refers to runs.
+"""The run directory: run.json, outcomes.jsonl, pyperf/, index.html; those of reproductions and fleets are of runs.
 
 Raw data is only ever appended; everything else can be made again from it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ import msgspec
 from harness import claims
 from harness.claims import Reproduction
 from harness.errors import HostError, RequestError
+from harness.fleet import ATTEMPTS, FLEET, SHARES, AttemptLine, FleetRun
 from harness.journal import Attempts, BlockRecord, Calibration, Failure, JournalLine, Reason
 from harness.model import SCHEMA, Run
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 _line = msgspec.json.Encoder()
 _lines = msgspec.json.Decoder(JournalLine)
+_attempts = msgspec.json.Decoder(AttemptLine)
 
 
 class _Schema(msgspec.Struct):
@@ -38,12 +40,12 @@ class _Schema(msgspec.Struct):
 
 
 class Journal:
-    """outcomes.jsonl, open for appending: what was written survives whatever happens next."""
+    """outcomes.jsonl, or attempts.jsonl, open for appending: what was written survives whatever happens next."""
 
-    def __init__(self, directory: Path) -> None:
-        self._file = (directory / OUTCOMES).open("ab", buffering=0)  # a full disk shows in append, not in close
+    def __init__(self, directory: Path, name: str = OUTCOMES) -> None:
+        self._file = (directory / name).open("ab", buffering=0)  # a full disk shows in append, not in close
 
-    def append(self, line: JournalLine) -> None:
+    def append(self, line: JournalLine | AttemptLine) -> None:
         """Write one line and hand it to the disk."""
         try:
             data = _line.encode(line) + b"\n"
@@ -65,22 +67,33 @@ class Journal:
 
 def create(results: Path, run: Run) -> Path:
     """Make the directory of a new run, with its run.json; the plan is on disk before the first block executes."""
-    directory = results / run.id
-    _write(directory, RUN, run)
-    return directory
+    return _create(results / run.id, RUN, run)
 
 
 def create_reproduction(directory: Path, reproduction: Reproduction) -> None:
     """Make the directory of a new reproduction.  HostError where it cannot be written."""
-    _write(directory, REPRODUCTION, reproduction)
+    _create(directory, REPRODUCTION, reproduction)
 
 
-def _write(directory: Path, name: str, content: Run | Reproduction) -> None:
+def create_fleet(results: Path, fleet: FleetRun, shares: Mapping[str, Run]) -> Path:
+    """Make the directory of a fleet's run, with those of its shares, by name; fleet.json last, so that it is whole."""
+    for name, run in shares.items():
+        _create(share_directory(results / fleet.id, name), RUN, run)
+    return _create(results / fleet.id, FLEET, fleet)
+
+
+def share_directory(directory: Path, share: str) -> Path:
+    """Where a share of a fleet's run lies."""
+    return directory / SHARES / share
+
+
+def _create(directory: Path, name: str, content: Run | FleetRun | Reproduction) -> Path:
     try:
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=name == FLEET)
         (directory / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
     except OSError as error:
         raise HostError(f"cannot write {directory}: {error.strerror}") from error
+    return directory
 
 
 def load(directory: Path) -> tuple[Run, tuple[JournalLine, ...]]:
@@ -117,6 +130,11 @@ def load_reproduction(directory: Path) -> tuple[Reproduction, list[tuple[Run, tu
     return found, [load(directory / one.run) for one in found.measured]
 
 
+def load_fleet(directory: Path) -> FleetRun:
+    """fleet.json, decoded strictly.  RequestError where there is none."""
+    return _read(directory / FLEET, FleetRun, SCHEMA, "a run of a fleet")
+
+
 def _read(path: Path, kind: type[T], newest: int, what: str) -> T:
     try:
         data = path.read_bytes()
@@ -136,22 +154,30 @@ def _read(path: Path, kind: type[T], newest: int, what: str) -> T:
 
 def load_journal(directory: Path) -> tuple[JournalLine, ...]:
     """outcomes.jsonl, decoded strictly; empty where nothing was recorded yet."""
-    path = directory / OUTCOMES
+    return _load_lines(directory / OUTCOMES, _lines)
+
+
+def load_attempts(directory: Path) -> tuple[AttemptLine, ...]:
+    """attempts.jsonl of a fleet's run, decoded strictly; empty where nobody was asked yet."""
+    return _load_lines(directory / ATTEMPTS, _attempts)
+
+
+def _load_lines(path: Path, decoder: msgspec.json.Decoder[T]) -> tuple[T, ...]:
     if not path.exists():
         return ()
     complete, _, _ = path.read_bytes().rpartition(b"\n")
     lines = []
     for number, line in enumerate(complete.splitlines(), start=1):
         try:
-            lines.append(_lines.decode(line))
+            lines.append(decoder.decode(line))
         except msgspec.MsgspecError as error:
             raise RequestError(f"{path}, line {number}, is damaged: {error}") from error
     return tuple(lines)
 
 
-def mend(directory: Path) -> None:
+def mend(directory: Path, name: str = OUTCOMES) -> None:
     """Cut off an unfinished last line, so that a resumed run appends after a complete one."""
-    path = directory / OUTCOMES
+    path = directory / name
     if path.exists():
         data = path.read_bytes()
         if data and not data.endswith(b"\n"):

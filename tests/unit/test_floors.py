@@ -30,6 +30,7 @@ FLOORS = {
     2: {
         "authors",
         "builds",
+        "dispatch",
         "engine",
         "floors",
         "host",
@@ -39,6 +40,7 @@ FLOORS = {
         "network",
         "noise",
         "lockstep",
+        "offers",
         "plan",
         "provenance",
         "requirements",
@@ -75,10 +77,22 @@ FLOORS = {
         "sources",
         "standalone",
         "trees",
+        "wire",
     },
-    4: {"archive", "comparing", "reproducing", "runs", "session", "shipping", "showroom", "workshop"},
+    4: {
+        "archive",
+        "comparing",
+        "fleets",
+        "reproducing",
+        "runs",
+        "session",
+        "shipping",
+        "showroom",
+        "station",
+        "workshop",
+    },
 }
-WITH_PAGES = {"archive", "comparing", "reproducing", "runs", "showroom"}
+WITH_PAGES = {"archive", "comparing", "fleets", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
@@ -93,6 +107,11 @@ REPORTS = {
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("authors", "engine"),
+    ("dispatch", "stopping"),
+    ("dispatch", "store"),
+    ("offers", "host"),
+    ("offers", "scripts"),
+    ("offers", "workbench"),
     ("claims", "errors"),
     ("claims", "model"),
     ("planning", "model"),
@@ -108,6 +127,10 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("workbench", "scripts"),
     ("lockstep", "engine"),
     ("noise", "tuning"),
+    ("fleets", "runs"),
+    ("fleets", "session"),
+    ("fleets", "station"),
+    ("station", "session"),
     ("archive", "runs"),
     ("comparing", "runs"),
     ("reproducing", "comparing"),
@@ -158,6 +181,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
 LIBRARIES = {
     "altair": {"reports.charts"},
     "cyclonedx": {"harness.provenance"},
+    "dask": {"harness.wire"},
+    "distributed": {"harness.wire"},
     "docker": {"harness.docker_client", "harness.docker_engine", "harness.docker_images"},
     "invoke": {"tasks"},
     "jinja2": {"reports.page"},

@@ -1,0 +1,564 @@
+"""Fleets: be a scheduler or a worker, plan over what is offered, execute, resume, and see how it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import secrets
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from harness import builds, host, offers, request, runs, session, specs, store
+from harness.dispatch import Campaign, Dispatcher
+from harness.errors import HostError, RequestError
+from harness.fleet import (
+    ATTEMPTS,
+    FLEET,
+    Answer,
+    Answered,
+    FleetRun,
+    Lost,
+    Offer,
+    RunNote,
+    Share,
+    ShareNote,
+    Spread,
+)
+from harness.journal import BlockRecord, Ended, JournalLine
+from harness.model import SCHEMA, Build, BuildFacts, Plan, Run, Source
+from harness.offers import Post
+from harness.plan import make_plan
+from harness.request import BenchOptions
+from harness.runs import Telling
+from harness.screen import Screen, clock
+from harness.station import Station
+from harness.troubles import Troubles
+from harness.workbench import workbench
+
+if TYPE_CHECKING:
+    from harness.progress import Task
+    from harness.wire import Crew
+    from reports.findings import Findings
+
+GIVE_UP_SECONDS = 600.0
+"""For how long a run waits while nobody is there who could measure what is left of it."""
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at who is there."""
+_NOTE_SECONDS = 2.0
+"""Between two notes for `inv fleet status`."""
+
+
+# -- where a fleet is --------------------------------------------------------------------------------------------------
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    """A fleet in a file (TOML)."""
+
+    scheduler: str
+    certificates: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A scheduler, and what to identify with."""
+
+    address: str
+    certificates: Path | None
+
+    @classmethod
+    def of(cls, text: str, certificates: str | None) -> Place:
+        """Of an address, or of a file that has one.  RequestError for anything else."""
+        from harness import wire
+
+        path = Path(text)
+        if "://" in text or not path.is_file():
+            return cls(wire.address(text), Path(certificates).absolute() if certificates else None)
+        try:
+            found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+            raise RequestError(
+                f"{text} does not describe a fleet: {error}", hint='scheduler = "tls://HOST:8786"'
+            ) from None
+        folder = certificates or (path.parent / found.certificates if found.certificates else "")
+        return cls(wire.address(found.scheduler), Path(folder).absolute() if folder else None)
+
+
+# -- verbs -------------------------------------------------------------------------------------------------------------
+
+
+def scheduler(listen: str, *, certificates: str | None, silence: str) -> None:
+    """Be the scheduler of a fleet until interrupted."""
+    from harness import wire
+
+    place = Place.of(listen, certificates)
+    wire.schedule(place.address, place.certificates, Screen(), specs.duration("--silence", silence))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What `inv worker` was asked for, as typed; tasks.py says what each means."""
+
+    certificates: str | None = None
+    name: str | None = None
+    class_: str | None = None
+    slots: str = "1"
+    cores: str | None = None
+    builds: str | None = None
+    engine: str = "docker"
+
+
+def worker(where: str, options: WorkerOptions) -> None:
+    """Offer this host to a fleet until interrupted."""
+    from harness import wire
+
+    place, screen = Place.of(where, options.certificates), Screen()
+    wire.security(place.address, place.certificates)  # what is missing is said before anything is asked of the engine
+    offer = offer_of_this_host(options, screen)
+    station = Station(offer, options.engine, runs.WORKLOADS, screen)
+    os.sched_setaffinity(0, offers.housekeeping(host.read_topology(), offer.slots))
+    try:
+        wire.serve(place.address, place.certificates, offer, station.measure, screen)
+    finally:
+        station.close()
+
+
+def offer_of_this_host(options: WorkerOptions, screen: Screen) -> Offer:
+    """Its slots, its class, and the builds whose images are here.  HostError where it cannot offer what was asked."""
+    topology, facts = host.read_topology(), host.facts()
+    sizes = specs.counts("--cores", options.cores, len(topology.allowed)) if options.cores else ()
+    slots = offers.slots(topology, specs.whole_number("--slots", options.slots), sizes)
+    kind = specs.choose("--engine", options.engine, request.ENGINES)
+    name = options.name or facts.name
+    with session.measuring(f"inv worker, {name}", screen):
+        found = _builds_here(options, kind, screen)
+        with workbench(runs.WORKLOADS) as bench, session.open_engine(kind, bench, screen) as engine:
+            engine_facts = engine.facts()
+    if not found:
+        raise HostError("no image of any build is here", hint="Make some: inv build --builds 3.14,3.14t")
+    return Offer(
+        host=name,
+        hardware=offers.hardware(topology, facts, options.class_ or ""),
+        slots=slots,
+        builds=found,
+        facts=facts,
+        engine=engine_facts,
+        gilometer=offers.code(),
+    )
+
+
+def _builds_here(options: WorkerOptions, kind: str, screen: Screen) -> tuple[BuildFacts, ...]:
+    """Those that were named, made where missing; otherwise all whose images are here, of which none is made."""
+    if kind == "host" or options.builds:
+        return session.builds(BenchOptions(builds=options.builds, engine=kind), screen)[0]
+    from harness.images import Foundry
+
+    wanted = [build for build in builds.load().values() if build.source is not Source.HOST]
+    found = []
+    with contextlib.closing(Foundry()) as foundry, screen.task("looking for images", total=len(wanted)) as task:
+        for number, build in enumerate(wanted):
+            task.update(number, build.name)
+            with contextlib.suppress(HostError, RequestError):  # its source is not to be had, so nobody can tell
+                if foundry.find(build):
+                    found.append(foundry.ensure(build, screen))
+    return tuple(found)
+
+
+def bench(options: BenchOptions, fleet: str, *, spread: str, certificates: str | None, as_json: bool = False) -> int:
+    """Plan over what a fleet offers, execute, report.  Returns the exit status, as a run on one machine does."""
+    from harness import wire
+
+    screen, place = Screen(), Place.of(fleet, certificates)
+    wanted = Spread(specs.choose("--spread", spread, list(Spread)))
+    for option, given in (("--source", options.source), ("--stress", options.stress)):
+        if given:
+            raise RequestError(f"{option} is for this machine; a fleet measures builds that its hosts have")
+    options = dataclasses.replace(options, seed=options.seed or str(secrets.randbelow(2**32)))
+    request.resolve(options, runs.WORKLOADS, cpu_sets=((0,),))  # what is wrong with it is said before anybody is asked
+    with wire.Crew(place.address, place.certificates) as crew:
+        there = tuple(one for one in crew.offers().values() if one.engine.kind == options.engine)
+    posts = offers.posts(there, wanted, _names(options, there), _sizes(options))
+    shares = dict(_shares(options, posts, wanted))
+    now = datetime.datetime.now(datetime.UTC)
+    first = next(iter(shares.values()))[1]
+    fleet_run = FleetRun(
+        schema=SCHEMA,
+        id=runs.run_id(now, first.plan.builds),
+        created=now.isoformat(timespec="seconds"),
+        command=_command(options, first.plan, fleet, wanted, certificates),
+        scheduler=place.address,
+        certificates=str(place.certificates or ""),
+        spread=wanted,
+        shares=tuple(share for share, _ in shares.values()),
+    )
+    directory = store.create_fleet(runs.RESULTS, fleet_run, {name: run for name, (_, run) in shares.items()})
+    for share, run in shares.values():
+        screen.say(f"{share.name} ({share.hardware.name}): {runs.extent(run.plan)}")
+    screen.say(f"results go to {runs.show(directory)}")
+    return _execute(directory, fleet_run, place, screen, as_json=as_json)
+
+
+def find(name: str) -> Path | None:
+    """A fleet's run by path, or by its name in results/; None where it is none."""
+    return next((path for path in (Path(name), runs.RESULTS / name) if (path / FLEET).exists()), None)
+
+
+def resume(directory: Path, *, fleet: str | None = None, certificates: str | None = None, as_json: bool = False) -> int:
+    """Execute what a fleet's run has not recorded yet, on its own scheduler or another one."""
+    fleet_run = store.load_fleet(directory)
+    kept = certificates or fleet_run.certificates or None
+    store.mend(directory, ATTEMPTS)
+    for share in fleet_run.shares:
+        folder = store.share_directory(directory, share.name)
+        runs.refuse_changes(store.load_run(folder))
+        store.mend(folder)
+    return _execute(directory, fleet_run, Place.of(fleet or fleet_run.scheduler, kept), Screen(), as_json=as_json)
+
+
+def status(fleet: str, *, certificates: str | None, as_json: bool = False) -> None:
+    """Prints hosts, slots, classes and images, what is measured where, what is left, and an estimate."""
+    from harness import wire
+
+    place = Place.of(fleet, certificates)
+    try:
+        with wire.Crew(place.address, place.certificates) as crew:
+            there, executing = crew.offers(), crew.executing()
+            notes = [msgspec.json.decode(data, type=RunNote) for data in crew.published().values()]
+    except wire.SchedulerGoneError as error:
+        raise HostError(f"the scheduler at {place.address} went away") from error
+    if as_json:
+        hosts = [
+            {"offer": msgspec.to_builtins(offer), "executing": executing.get(address, ())}
+            for address, offer in there.items()
+        ]
+        print(json.dumps({"schema": SCHEMA, "hosts": hosts, "runs": msgspec.to_builtins(notes)}, indent=1))
+    else:
+        print("\n".join(_status_lines(there, executing, notes)))
+
+
+# -- planning ----------------------------------------------------------------------------------------------------------
+
+
+def _names(options: BenchOptions, there: Sequence[Offer]) -> tuple[str, ...]:
+    """Builds to compare: those named, or the newest pair that somebody offers."""
+    if options.builds is not None:
+        if options.engine == "host":
+            return tuple(specs.split("--builds", options.builds))
+        return tuple(build.name for build in request.named_builds(options) or ())
+    pairs = [pair for offer in there for pair in _pairs([fact.build for fact in offer.builds])]
+    if not pairs:
+        raise RequestError("nobody offers a build with the GIL and its free-threaded twin", hint="Name --builds.")
+    return max(pairs)[1]
+
+
+def _pairs(there: Sequence[Build]) -> Iterator[tuple[tuple[bool, tuple[int, ...]], tuple[str, str]]]:
+    """Builds and their free-threaded twins, with how much they are to be preferred: from source, then new."""
+    for one in there:
+        for other in there:
+            alike = (one.series, one.source, one.optimize) == (other.series, other.source, other.optimize)
+            if alike and other.free_threaded and not (one.free_threaded or one.is_variant or other.is_variant):
+                series = tuple(map(int, one.series.split(".")))
+                yield (one.source is Source.SOURCE, series), (one.name, other.name)
+
+
+def _sizes(options: BenchOptions) -> tuple[int, ...] | None:
+    """Sizes of CPU sets that were asked for; None: the largest of each slot."""
+    return None if options.cores is None else specs.counts("--cores", options.cores, 1)
+
+
+def _shares(options: BenchOptions, posts: Sequence[Post], spread: Spread) -> Iterator[tuple[str, tuple[Share, Run]]]:
+    """A share for every post that gets something to measure, and its run, by name."""
+    for post in posts:
+        alike = [one for one in posts if one.offer.hardware == post.offer.hardware]
+        names = tuple(fact.build.name for fact in session.distinct(post.builds))
+        wanted = request.resolve(options, runs.WORKLOADS, names, tuple(one.cpus for one in post.sets))
+        if any(workload.source for workload in wanted.workloads):
+            raise RequestError("a fleet measures the workloads of Gilometer, which its hosts can verify")
+        if spread is Spread.SHARD:
+            wanted = dataclasses.replace(wanted, workloads=wanted.workloads[alike.index(post) :: len(alike)])
+        if not wanted.workloads:
+            continue
+        facts = session.distinct(post.builds)
+        plan = make_plan(wanted, facts)
+        share = Share(name=post.name, hardware=post.offer.hardware, host=post.offer.host)
+        command = request.command(options, plan)
+        run = runs.new_run(plan, facts, tuple(_warnings(post)), post.offer.facts, post.offer.engine, command=command)
+        yield share.name, (share, msgspec.structs.replace(run, id=f"{run.id}-{share.name}"))
+
+
+def _warnings(post: Post) -> Iterator[str]:
+    yield from dict.fromkeys(text for one in post.sets for text in one.advice)
+    if (count := len(post.offer.slots)) > 1:
+        yield (
+            f"{post.offer.host} offers {count} slots: what is measured on one shares caches, memory and the clock of "
+            "its package with what is measured on the others at the same time"
+        )
+
+
+def _command(options: BenchOptions, plan: Plan, fleet: str, spread: Spread, certificates: str | None) -> str:
+    words = [request.command(options, plan), "--fleet", fleet, "--spread", spread]
+    return " ".join([*words, *(["--certificates", certificates] if certificates else [])])
+
+
+# -- executing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Desk:
+    """A share of a run that is being executed, and where its lines go."""
+
+    directory: Path
+    run: Run
+    campaign: Campaign
+    lines: list[JournalLine]
+    journal: store.Journal
+    troubles: Troubles
+    seconds: float = 0.0
+    """Of the blocks that were measured in this execution."""
+
+    def record(self, lines: Sequence[JournalLine]) -> None:
+        """Append lines to the journal, and say what went wrong."""
+        for line in lines:
+            self.journal.append(line)
+            self.lines.append(line)
+            self.troubles.show(line)
+            if isinstance(line, BlockRecord):
+                self.seconds += line.seconds
+
+    def note(self, there: frozenset[str]) -> ShareNote:
+        records = [line.seconds for line in self.lines if isinstance(line, BlockRecord)]
+        left = self.campaign.stopping.left
+        return ShareNote(
+            name=self.campaign.share.name,
+            hardware=self.campaign.share.hardware.name,
+            host=self.campaign.host,
+            here=self.campaign.host in there,
+            done=self.campaign.done,
+            left=left,
+            seconds_left=left * sum(records) / len(records) if records else None,
+        )
+
+
+@dataclass
+class _Chief:
+    """Executes a fleet's run: asks, listens, writes down."""
+
+    fleet: FleetRun
+    place: Place
+    screen: Screen
+    desks: Mapping[str, _Desk]
+    attempts: store.Journal
+    dispatcher: Dispatcher
+    _there: Mapping[str, Offer] = field(default_factory=dict)
+    _stranded: tuple[str, ...] = ()
+    _stranded_since: float = 0.0
+    _looked: float = 0.0
+    _noted: float = 0.0
+
+    def measure(self, task: Task) -> bool:
+        """Until everything is measured; whether it was, and not given up because nobody was there any more."""
+        from harness import wire
+
+        while True:
+            try:
+                with self._crew() as crew:
+                    return self._measure(crew, task)
+            except wire.SchedulerGoneError:
+                self.screen.say(f"the scheduler at {self.place.address} is gone; waiting for it")
+                for address in list(self._there):
+                    self._leave(address, "the scheduler went away")
+                self._there = {}
+
+    def _measure(self, crew: Crew, task: Task) -> bool:
+        from harness import wire
+
+        hope = True
+        while hope and not self.dispatcher.finished:
+            hope = self._round(crew, task)
+        with contextlib.suppress(wire.SchedulerGoneError):
+            self._publish(crew, ended=True)
+        return hope
+
+    def _crew(self) -> Crew:
+        """A connection to the scheduler, waited for."""
+        from harness import wire
+
+        began = time.monotonic()
+        while True:
+            try:
+                return wire.Crew(self.place.address, self.place.certificates)
+            except HostError:
+                if time.monotonic() - began > GIVE_UP_SECONDS:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+
+    def _round(self, crew: Crew, task: Task) -> bool:
+        """Ask who is free, and take what came; whether there is hope."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._look(crew)
+        for question in self.dispatcher.questions(now):
+            self.attempts.append(question.line(self.dispatcher.host(question.address), time.time()))
+            crew.ask(question.address, question.task)
+        for event in crew.events(_LOOK_SECONDS / 2):
+            if isinstance(event, Answer):
+                self._take(event)
+            else:
+                self._lose(event.key, event.why)
+                self._look(crew)  # before its worker is asked again, which may be gone
+        done = sum(desk.campaign.done for desk in self.desks.values())
+        left = sum(desk.campaign.stopping.left for desk in self.desks.values())
+        task.update(done, f"{len(self.dispatcher.open)} at a time", total=done + left)
+        if now - self._noted >= _NOTE_SECONDS:
+            self._publish(crew)
+        return self._hope(now)
+
+    def _look(self, crew: Crew) -> None:
+        """See who has come and who has gone."""
+        there = crew.offers()
+        self._looked = time.monotonic()
+        for address in self._there.keys() - there.keys():
+            self.screen.say(f"{self._there[address].host} is gone")
+            for key in self._leave(address, "its worker went away"):
+                crew.forget(key)
+        for address in there.keys() - self._there.keys():
+            refusal = self.dispatcher.join(address, there[address])
+            self.screen.say(refusal or f"{there[address].host} ({there[address].hardware.name}) is there")
+        self._there = dict(there)
+
+    def _leave(self, address: str, why: str) -> tuple[str, ...]:
+        lost = self.dispatcher.leave(address, time.monotonic())
+        for key in lost:
+            self._lose(key, why)
+        return lost
+
+    def _take(self, answer: Answer) -> None:
+        found = self.dispatcher.answer(answer, time.monotonic())
+        if found is None:
+            return
+        campaign, lines = found
+        self.desks[campaign.share.name].record(lines)
+        _, share, block, attempt = answer.key.rsplit("/", 3)
+        if any(isinstance(line, BlockRecord) for line in lines):
+            self.attempts.append(Answered(share=share, block=int(block), attempt=int(attempt), at=time.time()))
+        else:
+            self._write_off(answer.key, answer.refusal)
+            self.screen.say(f"{answer.host} does not measure {share}: {answer.refusal}")
+
+    def _lose(self, key: str, why: str) -> None:
+        if self.dispatcher.lose(key):
+            self._write_off(key, why)
+            _, share, block, _ = key.rsplit("/", 3)
+            self.screen.say(f"{share}: block {block} is lost, {why}; it is measured again")
+
+    def _write_off(self, key: str, why: str) -> None:
+        _, share, block, attempt = key.rsplit("/", 3)
+        self.attempts.append(Lost(share=share, block=int(block), attempt=int(attempt), why=why, at=time.time()))
+
+    def _hope(self, now: float) -> bool:
+        """Say what waits for a host; False where everything has, for too long."""
+        stranded = tuple(one.share.name for one in self.dispatcher.stranded)
+        if stranded != self._stranded:
+            self._stranded, self._stranded_since = stranded, now
+            for campaign in self.dispatcher.stranded:
+                self.screen.say(
+                    f"{campaign.share.name} waits for {campaign.host}, or another {campaign.share.hardware}"
+                )
+        return not stranded or bool(self.dispatcher.open) or now - self._stranded_since < GIVE_UP_SECONDS
+
+    def _publish(self, crew: Crew, *, ended: bool = False) -> None:
+        self._noted = time.monotonic()
+        there = frozenset(offer.host for offer in self._there.values())
+        shares = tuple(desk.note(there) for desk in self.desks.values())
+        note = RunNote(run=self.fleet.id, at=time.time(), shares=shares, ended=ended)
+        crew.publish(self.fleet.id, msgspec.json.encode(note))
+
+
+def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, as_json: bool) -> int:
+    began = time.monotonic()
+    complete = interrupted = False
+    asked = store.load_attempts(directory)
+    code = offers.code()
+    with ExitStack() as stack:
+        desks: dict[str, _Desk] = {}
+        for share in fleet.shares:
+            folder = store.share_directory(directory, share.name)
+            run, lines = store.load(folder)
+            campaign = Campaign(fleet.id, share, run, code, lines, asked)
+            journal = stack.enter_context(store.Journal(folder))
+            desks[share.name] = _Desk(folder, run, campaign, [*lines], journal, Troubles(run.plan, screen))
+            desks[share.name].record(campaign.owed)
+        attempts = stack.enter_context(store.Journal(directory, ATTEMPTS))
+        dispatcher = Dispatcher([desk.campaign for desk in desks.values()], time.monotonic())
+        chief = _Chief(fleet, place, screen, desks, attempts, dispatcher)
+        try:
+            with screen.task("measuring") as task:
+                complete = chief.measure(task)
+        except KeyboardInterrupt:
+            interrupted = True
+        wall = time.monotonic() - began
+        for desk in desks.values():
+            ended = Ended(complete=desk.campaign.finished, wall_seconds=wall, worker_seconds=desk.seconds)
+            desk.record([ended])
+    if not complete:
+        why = (
+            "interrupted" if interrupted else f"nobody has been there to measure the rest for {clock(GIVE_UP_SECONDS)}"
+        )
+        screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {runs.show(directory)}")
+    result = _conclude(directory, list(desks.values()), as_json=as_json)
+    return 130 if interrupted else result if complete else 3
+
+
+def _conclude(directory: Path, desks: Sequence[_Desk], *, as_json: bool) -> int:
+    """The page of every share, and what each says; the exit status."""
+    from reports import summary
+
+    telling = Telling.TEXT if len(desks) == 1 and not as_json else Telling.PAGE
+    findings: dict[str, Findings] = {}
+    status_ = 0
+    for desk in desks:
+        learn = runs.RESULTS if desk.campaign.finished else None
+        found, result = runs.conclude(desk.directory, desk.run, desk.lines, telling, learn=learn)
+        status_ = max(status_, result)
+        if found:
+            findings[desk.campaign.share.name] = found
+    if as_json:
+        data = {name: summary.data(found) for name, found in findings.items()}
+        print(json.dumps({"schema": SCHEMA, "run": directory.name, "shares": data}, indent=1, allow_nan=False))
+    elif telling is Telling.PAGE:
+        for desk in desks:
+            share = desk.campaign.share
+            print(f"\n{share.name} ({share.hardware.name}): {runs.show(desk.directory / 'index.html')}")
+            print(summary.text(findings[share.name]))
+    return status_
+
+
+# -- status ------------------------------------------------------------------------------------------------------------
+
+
+def _status_lines(
+    there: Mapping[str, Offer], executing: Mapping[str, Sequence[str]], notes: Sequence[RunNote]
+) -> Iterator[str]:
+    slots = sum(len(offer.slots) for offer in there.values())
+    yield f"{len(there)} hosts, {slots} slots, {len({offer.hardware for offer in there.values()})} classes"
+    for address, offer in sorted(there.items(), key=lambda one: one[1].host):
+        yield f"\n{offer}"
+        yield f"  {offer.hardware}"
+        keys = executing.get(address, ())
+        yield f"  measuring {', '.join(keys)}" if keys else "  idle"
+    for note in notes:
+        yield f"\n{note.run}" + (", ended" if note.ended else f", as of {clock(time.time() - note.at)} ago")
+        for share in note.shares:
+            where = share.host if share.here or note.ended else f"{share.host}, which is not there"
+            pace = "" if share.seconds_left is None or not share.left else f", about {clock(share.seconds_left)}"
+            yield f"  {share.name} ({share.hardware}) on {where}: {share.done} blocks, at most {share.left} left{pace}"

@@ -1,0 +1,372 @@
+"""Dask distributed, the fleet's engine: the only room that knows it.
+
+What goes over it of ours is JSON in bytes, and the name of one function, `measure`.  Dask's own messages are msgpack,
+and it unpickles that name, exceptions, and whatever another client of the same scheduler may send: whoever can connect
+can execute code on every worker.  So plain tcp is refused off loopback, and tls wants a certificate of both sides.
+
+Dask's defaults are for throughput.  Here a worker that dies takes its block with it instead of passing it on, nothing
+moves between workers, and nothing wakes up a hundred times a second beside what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import queue
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import dask
+import msgspec
+from distributed import Client, Future, Scheduler, Security, Worker, get_worker
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from harness.errors import HostError, RequestError
+from harness.fleet import Answer, BlockTask, Offer
+from harness.progress import Progress
+
+SILENCE_SECONDS = 60.0
+"""A worker that has not been heard of for as long is taken to be dead."""
+
+LEAST_SILENCE = 5.0
+"""Ten heartbeats: less cannot be told from a busy network."""
+
+_CONNECT_SECONDS = 10.0
+_RETRY_SECONDS = 1.0
+_OFFER = "gilometer"
+_PLUGIN = "gilometer"
+_PORT = 8786
+
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,  # a dead worker's block is ours to ask for again
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,  # samples every thread every 10 ms
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,  # polls every millisecond
+    "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS:g}s",
+    "distributed.diagnostics.nvml": False,
+}
+
+
+# -- addresses and certificates ----------------------------------------------------------------------------------------
+
+
+def address(text: str) -> str:
+    """tcp://HOST:PORT or tls://HOST:PORT.  RequestError for anything else, and for tcp that leaves this machine."""
+    parts = urlsplit(text if "://" in text else f"tls://{text}")
+    try:
+        name, port = parts.hostname, parts.port or _PORT
+    except ValueError:
+        name, port = None, 0
+    if parts.scheme not in ("tcp", "tls") or not name or parts.path:
+        raise RequestError(f"{text} is no address of a scheduler", hint="Such as tls://bench.example:8786.")
+    if parts.scheme == "tcp" and not _is_loopback(name):
+        raise RequestError(
+            f"{text}: tcp has neither secrecy nor authentication, and {name} is not this machine",
+            hint=f"Use tls://{name}:{port} with --certificates; tcp is for 127.0.0.1.",
+        )
+    host = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{host}:{port}"
+
+
+def security(where: str, certificates: Path | None) -> Security | None:
+    """Of a connection: for tls the files ca.pem, cert.pem and key.pem of a folder; None for tcp."""
+    if where.startswith("tcp:"):
+        return None
+    if certificates is None:
+        raise RequestError(f"{where} wants certificates", hint="--certificates DIR, as inv fleet init writes them.")
+    files = {name: certificates / f"{name}.pem" for name in ("ca", "cert", "key")}
+    if missing := [str(path) for path in files.values() if not path.is_file()]:
+        raise RequestError(f"{certificates} has no certificates: there is no {', '.join(missing)}")
+    kinds = {
+        f"tls_{role}_{kind}": str(files[kind]) for role in ("scheduler", "worker", "client") for kind in ("cert", "key")
+    }
+    return Security(require_encryption=True, tls_ca_file=str(files["ca"]), **kinds)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+# -- the scheduler -----------------------------------------------------------------------------------------------------
+
+
+def schedule(where: str, certificates: Path | None, progress: Progress, silence: float = SILENCE_SECONDS) -> None:
+    """Be the scheduler at an address, until SIGINT or SIGTERM.  HostError where the address cannot be had."""
+    asyncio.run(_schedule(where, security(where, certificates), progress, silence))
+
+
+async def _schedule(where: str, keys: Security | None, progress: Progress, silence: float) -> None:
+    parts = urlsplit(where)
+    with dask.config.set(_SETTINGS), _stopping() as stop:
+        _quiet()
+        try:
+            scheduler = await Scheduler(
+                host=parts.hostname,
+                port=parts.port or _PORT,
+                protocol=f"{parts.scheme}://",
+                security=keys,
+                dashboard=False,
+                dashboard_address=":0",
+                worker_ttl=max(silence, LEAST_SILENCE),
+            )
+        except OSError as error:
+            raise HostError(f"no scheduler at {where}: {error.strerror or error}") from error
+        progress.say(f"scheduler at {scheduler.address}; workers join with: ./inv worker --scheduler {where}")
+        await stop.wait()
+        await scheduler.close()
+
+
+# -- a worker ----------------------------------------------------------------------------------------------------------
+
+
+def measure(data: bytes) -> bytes:
+    """What workers are asked to execute: the only function of ours whose name crosses the wire."""
+    plugin = get_worker().plugins[_PLUGIN]
+    assert isinstance(plugin, _Hands)
+    return plugin.execute(data)
+
+
+@dataclass
+class _Hands(WorkerPlugin):
+    """Gives `measure` what executes a task on this host."""
+
+    execute: Callable[[bytes], bytes]
+    name: str = _PLUGIN
+
+    def setup(self, worker: Worker) -> None:
+        """Nothing: it is only looked up."""
+
+
+def serve(
+    where: str, certificates: Path | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress
+) -> None:
+    """Be a worker of a scheduler until SIGINT or SIGTERM; joins again whenever the scheduler is back."""
+    asyncio.run(_serve(where, security(where, certificates), offer, execute, progress))
+
+
+async def _serve(
+    where: str, keys: Security | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress
+) -> None:
+    announced = msgspec.json.encode(offer).decode()
+    waiting = False
+    with dask.config.set(_SETTINGS), _stopping() as stop:
+        _quiet()
+        while not stop.is_set():
+            worker = await _join(where, keys, offer, announced, execute)
+            if worker is None:
+                if not waiting:
+                    progress.say(f"no scheduler at {where}; waiting for one")
+                waiting = True
+                await _either(stop, asyncio.sleep(_RETRY_SECONDS))
+                continue
+            waiting = False
+            progress.say(f"joined {where} as {offer}")
+            await _either(stop, worker.finished())
+            if not stop.is_set():
+                progress.say("the scheduler is gone, or took this worker for dead; joining again")
+            await worker.close(executor_wait=False, nanny=False)
+
+
+async def _join(
+    where: str, keys: Security | None, offer: Offer, announced: str, execute: Callable[[bytes], bytes]
+) -> Worker | None:
+    """A worker that has joined; None where there is no scheduler, or none that wants it."""
+    worker = Worker(
+        where,
+        name=f"{offer.host}-{secrets.token_hex(3)}",
+        nthreads=len(offer.slots),
+        resources={"slot": float(len(offer.slots))},
+        memory_limit=0,
+        security=keys,
+        startup_information={_OFFER: lambda _: announced},
+        plugins=(_Hands(execute),),
+        dashboard=False,
+        dashboard_address=":0",
+        death_timeout=_CONNECT_SECONDS,
+    )
+    try:
+        await worker
+    except (OSError, TimeoutError, RuntimeError, ValueError):
+        await worker.close(executor_wait=False, nanny=False)
+        return None
+    return worker
+
+
+async def _either(stop: asyncio.Event, other: Any) -> None:
+    """Wait until told to stop or until the other is done."""
+    tasks = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(other)}
+    _, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+
+
+@contextmanager
+def _stopping() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _quiet() -> None:
+    """Dask tells its log of every connection; what matters of it is said by us."""
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+# -- a client ----------------------------------------------------------------------------------------------------------
+
+
+class SchedulerGoneError(Exception):
+    """The scheduler does not answer any more, and everything that it was asked is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt that nobody will answer."""
+
+    key: str
+    why: str
+
+
+class Crew:
+    """The workers of a scheduler, asked and listened to from one thread.  HostError where there is no scheduler."""
+
+    def __init__(self, where: str, certificates: Path | None) -> None:
+        self.where = where
+        self._settings = dask.config.set(_SETTINGS)
+        _quiet()
+        try:
+            self._client = Client(
+                where,
+                security=security(where, certificates) or {},
+                set_as_default=False,
+                timeout=_CONNECT_SECONDS,
+                name=f"gilometer-{os.getpid()}",
+            )
+        except (OSError, TimeoutError) as error:
+            raise HostError(
+                f"no scheduler at {where}, or none that lets us in", hint="inv scheduler starts one."
+            ) from error
+        self._events: queue.SimpleQueue[Future[bytes]] = queue.SimpleQueue()
+        self._futures: dict[str, Future[bytes]] = {}
+        self._offers: dict[str, Offer] = {}
+
+    def offers(self) -> Mapping[str, Offer]:
+        """What is offered now, by the address of the worker.  SchedulerGoneError where nobody answers."""
+        try:
+            there = self._client.nthreads()
+            if not there.keys() <= self._offers.keys():
+                workers = self._client.scheduler_info(n_workers=-1)["workers"]
+                self._offers |= {
+                    name: msgspec.json.decode(known[_OFFER], type=Offer)
+                    for name, known in workers.items()
+                    if name not in self._offers and _OFFER in known
+                }
+        except (OSError, TimeoutError, CancelledError, RuntimeError, AttributeError) as error:
+            raise SchedulerGoneError(str(error)) from error
+        return {name: self._offers[name] for name in there if name in self._offers}
+
+    def ask(self, worker: str, task: BlockTask) -> None:
+        """Have a worker execute a task; what becomes of it is told by `events`."""
+        try:
+            future = self._client.submit(
+                measure,
+                msgspec.json.encode(task),
+                key=f"{task.key}/{secrets.token_hex(3)}",
+                workers=[worker],
+                allow_other_workers=False,
+                resources={"slot": 1},
+                pure=False,
+                retries=0,
+            )
+        except (OSError, RuntimeError, AttributeError) as error:
+            raise SchedulerGoneError(str(error)) from error
+        self._futures[task.key] = future
+        future.add_done_callback(self._events.put)
+
+    def events(self, seconds: float) -> Iterator[Answer | Lost]:
+        """What has come, waited for as long.  SchedulerGoneError where nothing more will."""
+        try:
+            future = self._events.get(timeout=seconds)
+        except queue.Empty:
+            future = None
+        while future is not None:
+            yield self._event(future)
+            try:
+                future = self._events.get_nowait()
+            except queue.Empty:
+                future = None
+        if self._client.status != "running":
+            raise SchedulerGoneError(f"the connection is {self._client.status}")
+
+    def forget(self, key: str) -> None:
+        """No answer to this attempt is wanted any more."""
+        if future := self._futures.pop(key, None):
+            future.release()
+
+    def publish(self, run: str, data: bytes) -> None:
+        """Leave a note on a run with the scheduler, for `inv fleet status`."""
+        try:
+            self._client.set_metadata([_OFFER, run], data.decode())
+        except (OSError, TimeoutError, CancelledError, RuntimeError, AttributeError) as error:
+            raise SchedulerGoneError(str(error)) from error
+
+    def published(self) -> Mapping[str, bytes]:
+        """The notes that were left, by run."""
+        notes: Mapping[str, str] = self._client.get_metadata([_OFFER], default={})
+        return {run: text.encode() for run, text in notes.items()}
+
+    def executing(self) -> Mapping[str, tuple[str, ...]]:
+        """Keys of the attempts that each worker has, by its address."""
+        return {name: tuple(key.rpartition("/")[0] for key in keys) for name, keys in self._client.processing().items()}
+
+    def close(self) -> None:
+        """Leave; what was asked and not answered is not wanted any more."""
+        self._futures.clear()
+        self._client.close(timeout=2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _event(self, future: Future[bytes]) -> Answer | Lost:
+        key = str(future.key).rpartition("/")[0]
+        self._futures.pop(key, None)
+        try:
+            return msgspec.json.decode(future.result(timeout=_CONNECT_SECONDS), type=Answer)
+        except CancelledError:
+            return Lost(key, "the scheduler went away")
+        except msgspec.MsgspecError as error:
+            return Lost(key, f"its answer is damaged: {error}")
+        except Exception as error:  # whatever a worker raised: its block is measured again
+            why = "its worker died, or was silent for too long"
+            return Lost(key, why if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}")
