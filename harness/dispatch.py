@@ -81,6 +81,10 @@ class Campaign:
         """Whether nothing is open and nothing more is wanted."""
         return self.open is None and self._next() is None
 
+    def has(self, index: int) -> bool:
+        """Whether a block is measured, and not to be measured again."""
+        return all(block.index != index for block in self._pending)
+
     def ask(self) -> BlockTask | None:
         """Open the next attempt; None where one is open, or nothing is wanted."""
         block = self._next()
@@ -133,8 +137,9 @@ class Campaign:
         """A block that broke a rule is put behind all others, as a run on one machine does."""
         (block,) = [one for one in self._pending if one.index == index == record.index]
         self._pending.remove(block)
-        self.done += 1
-        if not self._invalid.ended(record):
+        if self._invalid.ended(record):
+            self.done += 1
+        else:
             self._pending.append(block)
 
 

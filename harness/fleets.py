@@ -26,6 +26,8 @@ from harness.fleet import (
     FLEET,
     Answer,
     Answered,
+    Assigned,
+    AttemptLine,
     FleetRun,
     Lost,
     Offer,
@@ -46,6 +48,7 @@ from harness.troubles import Troubles
 from harness.workbench import workbench
 
 if TYPE_CHECKING:
+    from harness.images import Foundry
     from harness.progress import Task
     from harness.wire import Crew
     from reports.findings import Findings
@@ -140,10 +143,9 @@ def offer_of_this_host(options: WorkerOptions, screen: Screen) -> Offer:
     slots = offers.slots(topology, specs.whole_number("--slots", options.slots), sizes)
     kind = specs.choose("--engine", options.engine, request.ENGINES)
     name = options.name or facts.name
-    with session.measuring(f"inv worker, {name}", screen):
-        found = _builds_here(options, kind, screen)
-        with workbench(runs.WORKLOADS) as bench, session.open_engine(kind, bench, screen) as engine:
-            engine_facts = engine.facts()
+    with workbench(runs.WORKLOADS) as bench:
+        engine = session.engine_facts(kind, bench)
+    found = _builds_here(options, kind, screen)
     if not found:
         raise HostError("no image of any build is here", hint="Make some: inv build --builds 3.14,3.14t")
     return Offer(
@@ -152,26 +154,37 @@ def offer_of_this_host(options: WorkerOptions, screen: Screen) -> Offer:
         slots=slots,
         builds=found,
         facts=facts,
-        engine=engine_facts,
+        engine=engine,
         gilometer=offers.code(),
     )
 
 
 def _builds_here(options: WorkerOptions, kind: str, screen: Screen) -> tuple[BuildFacts, ...]:
     """Those that were named, made where missing; otherwise all whose images are here, of which none is made."""
-    if kind == "host" or options.builds:
+    if kind == "host":
         return session.builds(BenchOptions(builds=options.builds, engine=kind), screen)[0]
     from harness.images import Foundry
 
-    wanted = [build for build in builds.load().values() if build.source is not Source.HOST]
-    found = []
+    named = request.named_builds(BenchOptions(builds=options.builds))
+    wanted = named or [build for build in builds.load().values() if build.source is not Source.HOST]
     with contextlib.closing(Foundry()) as foundry, screen.task("looking for images", total=len(wanted)) as task:
+        missing = []
         for number, build in enumerate(wanted):
             task.update(number, build.name)
-            with contextlib.suppress(HostError, RequestError):  # its source is not to be had, so nobody can tell
-                if foundry.find(build):
-                    found.append(foundry.ensure(build, screen))
-    return tuple(found)
+            if not _is_here(foundry, build):
+                missing.append(build)
+        if named and missing:
+            with session.measuring("inv worker, building images", screen):
+                return tuple(foundry.ensure(build, screen) for build in named)
+        return tuple(foundry.ensure(build, screen) for build in wanted if build not in missing)
+
+
+def _is_here(foundry: Foundry, build: Build) -> bool:
+    """Whether its image is; not where its source cannot be had, because then nobody can tell which one it is."""
+    try:
+        return foundry.find(build) is not None
+    except (HostError, RequestError):
+        return False
 
 
 def bench(options: BenchOptions, fleet: str, *, spread: str, certificates: str | None, as_json: bool = False) -> int:
@@ -253,7 +266,7 @@ def _names(options: BenchOptions, there: Sequence[Offer]) -> tuple[str, ...]:
     """Builds to compare: those named, or the newest pair that somebody offers."""
     if options.builds is not None:
         if options.engine == "host":
-            return tuple(specs.split("--builds", options.builds))
+            return tuple(Path(name).name for name in specs.split("--builds", options.builds))
         return tuple(build.name for build in request.named_builds(options) or ())
     pairs = [pair for offer in there for pair in _pairs([fact.build for fact in offer.builds])]
     if not pairs:
@@ -499,6 +512,8 @@ def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, 
             desks[share.name] = _Desk(folder, run, campaign, [*lines], journal, Troubles(run.plan, screen))
             desks[share.name].record(campaign.owed)
         attempts = stack.enter_context(store.Journal(directory, ATTEMPTS))
+        for line in _abandoned(asked, desks):
+            attempts.append(line)
         dispatcher = Dispatcher([desk.campaign for desk in desks.values()], time.monotonic())
         chief = _Chief(fleet, place, screen, desks, attempts, dispatcher)
         try:
@@ -517,6 +532,19 @@ def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, 
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {runs.show(directory)}")
     result = _conclude(directory, list(desks.values()), as_json=as_json)
     return 130 if interrupted else result if complete else 3
+
+
+def _abandoned(asked: Sequence[AttemptLine], desks: Mapping[str, _Desk]) -> Iterator[AttemptLine]:
+    """How the attempts ended that a client which was killed had left open."""
+    left = {(one.share, one.block, one.attempt): one for one in asked if isinstance(one, Assigned)}
+    for one in asked:
+        if not isinstance(one, Assigned):
+            left.pop((one.share, one.block, one.attempt), None)
+    for share, block, attempt in left:
+        if desks[share].campaign.has(block):  # it ended right after it had written down the answer
+            yield Answered(share=share, block=block, attempt=attempt, at=time.time())
+        else:
+            yield Lost(share=share, block=block, attempt=attempt, why="whoever asked has ended", at=time.time())
 
 
 def _conclude(directory: Path, desks: Sequence[_Desk], *, as_json: bool) -> int:

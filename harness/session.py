@@ -16,7 +16,7 @@ import msgspec
 from harness import host, lock, noise, request, scripts, tuning
 from harness.engine import DOCKER_AND_CHROOT
 from harness.errors import HostError
-from harness.model import Build, BuildFacts, Isolation, Optimize, Workload
+from harness.model import Build, BuildFacts, EngineFacts, Isolation, Optimize, Workload
 from harness.request import BenchOptions
 from harness.screen import Screen
 from harness.workbench import Workbench
@@ -216,6 +216,19 @@ def open_engine(kind: str, bench_: Workbench, screen: Screen) -> Iterator[Engine
             if removed := engine.remove_left_behind():
                 screen.say(f"removed {removed} unpacked images that a killed run of Gilometer had left behind")
             yield engine
+
+
+def engine_facts(kind: str, bench_: Workbench) -> EngineFacts:
+    """What a report must say of an engine, docker or host; opens nothing in it.  HostError where it does not answer."""
+    if kind == "host":
+        from harness.host_engine import HostEngine
+
+        return HostEngine(bench_).facts()
+    from harness.docker_client import find
+    from harness.docker_engine import DockerEngine
+
+    with contextlib.closing(DockerEngine(find(), bench_)) as docker:
+        return docker.facts()
 
 
 def provide_engine(screen: Screen) -> None:
