@@ -503,10 +503,12 @@ def report(_: Context, run: str, json: bool = False) -> None:
 
     Example: inv report results/20260314-101500-3.14-3.14t
     """
-    from harness import reproducing, runs
+    from harness import fleets, reproducing, runs
 
     if reproduction := reproducing.find(run):
         reproducing.explain(reproduction, "json" if json else "text")
+    elif of_fleet := fleets.find(run):
+        fleets.report(of_fleet, as_json=json)
     else:
         runs.report(run, as_json=json)
 

@@ -238,6 +238,14 @@ def resume(directory: Path, *, fleet: str | None = None, certificates: str | Non
     return _execute(directory, fleet_run, Place.of(fleet or fleet_run.scheduler, kept), Screen(), as_json=as_json)
 
 
+def report(directory: Path, *, as_json: bool = False) -> None:
+    """Write the pages of every share of a fleet's run again."""
+    fleet_run = store.load_fleet(directory)
+    folders = {share.name: store.share_directory(directory, share.name) for share in fleet_run.shares}
+    runs_ = {name: store.load(folder) for name, folder in folders.items()}
+    _tell(fleet_run, {name: (folders[name], *found) for name, found in runs_.items()}, frozenset(), as_json=as_json)
+
+
 def status(fleet: str, *, certificates: str | None, as_json: bool = False) -> None:
     """Prints hosts, slots, classes and images, what is measured where, what is left, and an estimate."""
     from harness import wire
@@ -530,7 +538,9 @@ def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, 
             "interrupted" if interrupted else f"nobody has been there to measure the rest for {clock(GIVE_UP_SECONDS)}"
         )
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {runs.show(directory)}")
-    result = _conclude(directory, list(desks.values()), as_json=as_json)
+    measured = {name: (desk.directory, desk.run, desk.lines) for name, desk in desks.items()}
+    whole = frozenset(name for name, desk in desks.items() if desk.campaign.finished)
+    result = _tell(fleet, measured, whole, as_json=as_json)
     return 130 if interrupted else result if complete else 3
 
 
@@ -547,27 +557,35 @@ def _abandoned(asked: Sequence[AttemptLine], desks: Mapping[str, _Desk]) -> Iter
             yield Lost(share=share, block=block, attempt=attempt, why="whoever asked has ended", at=time.time())
 
 
-def _conclude(directory: Path, desks: Sequence[_Desk], *, as_json: bool) -> int:
-    """The page of every share, and what each says; the exit status."""
+def _tell(
+    fleet: FleetRun,
+    measured: Mapping[str, tuple[Path, Run, Sequence[JournalLine]]],
+    learn: frozenset[str],
+    *,
+    as_json: bool,
+) -> int:
+    """The page of every share, by name, and what each says; the exit status.
+
+    What shares in `learn` tell of the noise of their hosts is kept.
+    """
     from reports import summary
 
-    telling = Telling.TEXT if len(desks) == 1 and not as_json else Telling.PAGE
+    telling = Telling.TEXT if len(measured) == 1 and not as_json else Telling.PAGE
     findings: dict[str, Findings] = {}
     status_ = 0
-    for desk in desks:
-        learn = runs.RESULTS if desk.campaign.finished else None
-        found, result = runs.conclude(desk.directory, desk.run, desk.lines, telling, learn=learn)
+    for name, (folder, run, lines) in measured.items():
+        found, result = runs.conclude(folder, run, lines, telling, learn=runs.RESULTS if name in learn else None)
         status_ = max(status_, result)
         if found:
-            findings[desk.campaign.share.name] = found
+            findings[name] = found
     if as_json:
         data = {name: summary.data(found) for name, found in findings.items()}
-        print(json.dumps({"schema": SCHEMA, "run": directory.name, "shares": data}, indent=1, allow_nan=False))
+        print(json.dumps({"schema": SCHEMA, "run": fleet.id, "shares": data}, indent=1, allow_nan=False))
     elif telling is Telling.PAGE:
-        for desk in desks:
-            share = desk.campaign.share
-            print(f"\n{share.name} ({share.hardware.name}): {runs.show(desk.directory / 'index.html')}")
-            print(summary.text(findings[share.name]))
+        classes = {share.name: share.hardware.name for share in fleet.shares}
+        for name, found in findings.items():
+            print(f"\n{name} ({classes[name]}): {runs.show(measured[name][0] / 'index.html')}")
+            print(summary.text(found))
     return status_
 
 
