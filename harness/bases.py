@@ -40,9 +40,9 @@ class Base:
 
 def find(images: Images, suite: str, pin: BasePin) -> Base | None:
     """The base image, if the engine has one already."""
-    for name in (pin.reference, _carried_tag(pin)):
+    for name in (pin.reference, _carried_tag(pin)) if pin.digest else ():
         if found := images.inspect(name):
-            return Base(found.id, f"{pin.image}@{pin.digest}")
+            return Base(found.id, pin.pinned)
     if (found := images.inspect(_tag(suite))) and _BASE_LABEL in found.labels:
         return Base(found.id, found.labels[_BASE_LABEL])
     return None
@@ -52,6 +52,7 @@ def portable_tag(images: Images, suite: str, pin: BasePin) -> str:
     """A tag of the base image by which `find` finds it in another engine, too, once it was carried there.
 
     Engines forget digests of what is carried in an archive, so an image that was pulled is given a tag with its digest.
+    The base of a build that is made has a digest, or was bootstrapped.
     """
     if found := images.inspect(pin.reference):
         images.tag(found.id, _carried_tag(pin))
@@ -63,17 +64,36 @@ def obstacle(images: Images, pin: BasePin) -> str:
 
     Empty where it can.
     """
+    if not pin.digest:
+        return _unpinned(pin).message
     try:
         images.ask_registry(pin.reference)
     except NoCallError:
         return ""  # only pulling it will tell
     except HostError as error:
-        if network.apt_mirror(pin.distribution) is None:
+        if _mirror(pin) is None:
             return _neither(pin, error.message).message
     return ""
 
 
+def _mirror(pin: BasePin) -> str | None:
+    """Where to bootstrap it from; None where that cannot be done here."""
+    return network.apt_mirror(pin.distribution) if pin.is_bare else None
+
+
+def _unpinned(pin: BasePin) -> HostError:
+    return HostError(
+        f"no digest of {pin.image} is pinned yet: ./inv pins --update does that where its registry is reached",
+        hint="Its tag alone would be another image every month.",
+    )
+
+
 def _neither(pin: BasePin, refusal: str) -> HostError:
+    if not pin.is_bare:
+        return HostError(
+            f"the image {pin.pinned} cannot be had: {refusal}",
+            hint="It takes an engine that reaches its registry, or has the image.",
+        )
     return HostError(
         f"the base image {pin.image} cannot be had: {refusal}; and this host has no mirror of "
         f"{pin.distribution.capitalize()} of its own to bootstrap one from",
@@ -85,12 +105,14 @@ def ensure(images: Images, suite: str, pin: BasePin, progress: Progress) -> Base
     """The base image, pulled or bootstrapped where it is missing.  HostError, saying why, where neither can be done."""
     if base := find(images, suite, pin):
         return base
+    if not pin.digest:
+        raise _unpinned(pin)
     try:
         with progress.task(f"pulling {pin.image}"):
-            return Base(images.pull(pin.reference), f"{pin.image}@{pin.digest}")
+            return Base(images.pull(pin.reference), pin.pinned)
     except HostError as error:
         refusal = error.message
-    mirror = network.apt_mirror(pin.distribution)
+    mirror = _mirror(pin)
     if mirror is None:
         raise _neither(pin, refusal)
     progress.say(f"{pin.image} cannot be pulled, so it is bootstrapped from this host's own mirror")

@@ -22,6 +22,15 @@ DEFAULT_SOURCE = Source.SOURCE
 """What a name without a source means: 3.14t is 3.14t-source."""
 
 
+_PYTHON = "python"
+"""Repository of Docker's python images."""
+
+_WITH_GIL_ONLY = {
+    Source.DEBIAN: "Debian packages no Python without the GIL",
+    Source.OFFICIAL: "Docker publishes no python image without the GIL",
+}
+"""Who has no free-threaded builds."""
+
 _DECIDED = {"--disable-gil", "--enable-optimizations", "--with-lto", "--enable-experimental-jit", "--prefix", "CC"}
 """Arguments of ./configure that a build's other keys, or its recipe, give."""
 
@@ -30,19 +39,37 @@ class BasePin(Struct, frozen=True, kw_only=True):
     """A base image."""
 
     image: str
-    """Readable tag, such as debian:trixie-slim."""
+    """Readable tag, such as debian:trixie-slim; with its registry in front where that is not Docker's own."""
     digest: str
-    """What the tag stood for when it was pinned, sha256:..."""
+    """What the tag stood for when it was pinned, sha256:...; empty where nobody has asked a registry yet."""
 
     @property
     def distribution(self) -> str:
-        """debian or ubuntu."""
-        return self.image.partition(":")[0]
+        """debian or ubuntu; Docker's python images are Debian's with an interpreter."""
+        return "debian" if self._name == _PYTHON else self._name
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is the distribution and nothing else, which can be bootstrapped."""
+        return self._name == self.distribution
 
     @property
     def reference(self) -> str:
         """What to pull."""
-        return f"{self.distribution}@{self.digest}"
+        return f"{self._repository}@{self.digest}"
+
+    @property
+    def pinned(self) -> str:
+        """Tag and digest, for people."""
+        return f"{self.image}@{self.digest}" if self.digest else f"{self.image}, no digest pinned"
+
+    @property
+    def _repository(self) -> str:
+        return self.image.rpartition(":")[0]
+
+    @property
+    def _name(self) -> str:
+        return self._repository.rpartition("/")[2]
 
 
 class DeadsnakesPin(Struct, frozen=True, kw_only=True):
@@ -147,6 +174,11 @@ def _find(asked: str, builds: Mapping[str, Build]) -> Build:
     for name in (asked, asked + suffix):
         if name in builds:
             return builds[name]
+    with_gil = builds.get(asked.replace("t-", "-", 1))
+    if with_gil and (why := _WITH_GIL_ONLY.get(with_gil.source)):
+        raise RequestError(
+            f'there is no build "{asked}": {why}', hint=f"{with_gil.series}t{suffix} is compiled here, from a release."
+        )
     short = [name.removesuffix(suffix) for name in builds if name.endswith(suffix)]
     raise RequestError(f'there is no build "{asked}"{nearest(asked.strip().lower(), [*short, *builds])}')
 
@@ -164,12 +196,16 @@ def _mistake(name: str, entry: _Entry, bases: Mapping[str, BasePin]) -> str:
         return f"source {entry.source} does not go with optimize {entry.optimize}"
     if entry.source is not Source.SOURCE and (entry.configure or entry.compiler is not Compiler.GCC):
         return f"source {entry.source} is compiled already: compiler and configure are for source"
+    if entry.free_threaded and entry.source in _WITH_GIL_ONLY:
+        return _WITH_GIL_ONLY[entry.source]
     if taken := _DECIDED & {argument.partition("=")[0] for argument in entry.configure}:
         return f"configure has {min(taken)}, which other keys and the recipe decide"
     if entry.source is Source.HOST:
         return "" if entry.executable else "source host needs an executable"
     if entry.base not in bases:
         return f"base {entry.base!r} is none of {', '.join(bases)}"
+    if bases[entry.base].is_bare is (entry.source is Source.OFFICIAL):
+        return f"source {entry.source} does not go with base {entry.base}, which is {bases[entry.base].image}"
     return ""
 
 

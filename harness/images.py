@@ -19,7 +19,7 @@ import msgspec
 
 from harness import bases, docker_client, interpreters, network, sources, standalone, trees
 from harness.buildlog import BuildLog
-from harness.builds import IMAGES, Pins, load, load_pins
+from harness.builds import IMAGES, BasePin, Pins, load, load_pins
 from harness.docker_client import LABEL
 from harness.docker_images import Images
 from harness.engine import jit_switch
@@ -147,7 +147,7 @@ class Foundry:
         if build.source is Source.DEADSNAKES and not obstacle:
             release = f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease"
             obstacle = self._once(release, lambda: _archive_obstacle(release))
-        origin = material.origin if material else f"packages of {build.source.capitalize()}"
+        origin = material.origin if material else _packager(build, pin)
         return Offer(build, origin=origin, obstacle=obstacle)
 
     def find(self, build: Build) -> str | None:
@@ -238,11 +238,19 @@ class Foundry:
             image=image,
             base=recipe.base.description,
             recipe=recipe.sha256,
-            origin=labels.get(_ORIGIN) or _package_origin(build, answers.system_packages),
+            origin=labels.get(_ORIGIN) or self._package_origin(build, answers.system_packages),
             layers=found.layers if found else (),
             size=found.size if found else 0,
             ingredients=msgspec.json.decode(labels.get(_INGREDIENTS, "{}"), type=dict[str, str]),
         )
+
+    def _package_origin(self, build: Build, packages: Mapping[str, str]) -> str:
+        """Who packaged it, and which version; that of an image is its base."""
+        if build.source is Source.OFFICIAL:
+            return _packager(build, self._pins.bases[build.base])
+        suffix = "-nogil" if build.free_threaded else ""
+        name = f"python{build.series}{suffix}"
+        return f"{build.source} package {name} {packages.get(name, 'of unknown version')}"
 
     def _ask(self, build: Build, image: str) -> interpreters.Answers:
         """What the interpreter in an image says of itself; asked once per image and switch."""
@@ -311,7 +319,7 @@ def arguments(build: Build, pins: Pins) -> dict[str, str]:
             return {"CONFIGURE": shlex.join(flags), "TOOLS": " ".join(tools)}
         case Source.DEBIAN:
             return {"PACKAGE": f"python{build.series}"}
-        case Source.UV:
+        case Source.OFFICIAL | Source.UV:
             return {}
         case Source.DEADSNAKES:
             return {
@@ -343,11 +351,11 @@ def _fill_context(
         recipe.material.provide(folder / "python.tar", progress)
 
 
-def _package_origin(build: Build, packages: Mapping[str, str]) -> str:
-    """Who packaged it, and which version."""
-    suffix = "-nogil" if build.free_threaded else ""
-    name = f"python{build.series}{suffix}"
-    return f"{build.source} package {name} {packages.get(name, 'of unknown version')}"
+def _packager(build: Build, pin: BasePin) -> str:
+    """Who made what is not compiled here."""
+    if build.source is Source.OFFICIAL:
+        return f"Docker's image {pin.image}"
+    return f"packages of {build.source.capitalize()}"
 
 
 def _short(image: str) -> str:

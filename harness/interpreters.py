@@ -97,6 +97,6 @@ def optimization(build: Build, configure: str) -> str:
             return "pgo-lto"
         case Source.DEADSNAKES:
             return "plain" if build.free_threaded else "pgo-lto"
-        case Source.SOURCE | Source.UV | Source.HOST:
+        case Source.SOURCE | Source.OFFICIAL | Source.UV | Source.HOST:
             done = (("pgo", "--enable-optimizations" in configure), ("lto", re.search(r"--with-lto(?!=no)", configure)))
             return "-".join(name for name, was_done in done if was_done) or "plain"

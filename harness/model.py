@@ -32,6 +32,8 @@ class Source(StrEnum):
     SOURCE = "source"
     DEADSNAKES = "deadsnakes"
     DEBIAN = "debian"
+    OFFICIAL = "official"
+    """Docker's python images."""
     UV = "uv"
     """python-build-standalone, which uv installs."""
     HOST = "host"

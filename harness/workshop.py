@@ -57,7 +57,7 @@ def pins(*, update: bool) -> None:
         _update(path, now)
         now = load_pins(path)
     for suite, base in now.bases.items():
-        print(f"{suite}: {base.image}@{base.digest}")
+        print(f"{suite}: {base.pinned}")
     for series in dict.fromkeys(map(series_of, now.cpython)):
         newest = candidate_releases(now.cpython, series)[0]
         count = sum(series_of(release) == series for release in now.cpython)

@@ -120,6 +120,13 @@ def test_an_optimisation_that_no_build_has_is_refused(tmp_path: Path) -> None:
         ("3.14t-source", {"configure": '["CC=icc"]'}, "CC, which other keys"),
         ("3.14t-source", {"compiler": '"icc"'}, "icc"),
         ("3.14t-debian", {"source": '"debian"', "optimize": '"packaged"', "compiler": '"clang"'}, "compiled already"),
+        ("3.14t-debian", {"source": '"debian"', "optimize": '"packaged"'}, "Debian packages no Python without the GIL"),
+        ("3.14t-source", {"base": '"python-3.14"'}, "does not go with base python-3.14, which is python:3.14-slim"),
+        (
+            "3.14-official",
+            {"source": '"official"', "optimize": '"packaged"', "free_threaded": "false"},
+            "source official does not go with base trixie",
+        ),
     ],
 )
 def test_a_mistake_in_builds_toml_is_told(tmp_path: Path, name: str, changes: dict[str, str], complaint: str) -> None:
@@ -141,9 +148,32 @@ def test_an_interpreter_of_the_host_is_named_by_its_executable(tmp_path: Path) -
 
 def test_pins_are_whole() -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}", sha256) for sha256 in PINS.cpython.values())
-    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", pin.digest) for pin in PINS.bases.values())
+    for suite, pin in PINS.bases.items():
+        unpinned = not pin.is_bare and not pin.digest
+        assert unpinned or re.fullmatch(r"sha256:[0-9a-f]{64}", pin.digest), suite
     assert re.fullmatch(r"[0-9A-F]{40}", PINS.deadsnakes.fingerprint)
     assert PINS.cpython["3.13.5"] == "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640"
+
+
+@pytest.mark.parametrize("name", ["3.14t-official", "3.14t-debian"])
+def test_a_partner_that_nobody_publishes_is_said_to_be_that(name: str) -> None:
+    with pytest.raises(RequestError, match="without the GIL") as caught:
+        builds.resolve([name])
+    assert "3.14t-source" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("image", "distribution", "bare", "reference"),
+    [
+        ("debian:trixie-slim", "debian", True, "debian@sha256:1"),
+        ("registry.test:5000/mirror/ubuntu:24.04", "ubuntu", True, "registry.test:5000/mirror/ubuntu@sha256:1"),
+        ("python:3.14-slim-trixie", "debian", False, "python@sha256:1"),
+        ("127.0.0.1:5000/python:3.14-slim-trixie", "debian", False, "127.0.0.1:5000/python@sha256:1"),
+    ],
+)
+def test_an_image_may_come_from_another_registry(image: str, distribution: str, bare: bool, reference: str) -> None:
+    pin = builds.BasePin(image=image, digest="sha256:1")
+    assert (pin.distribution, pin.is_bare, pin.reference) == (distribution, bare, reference)
 
 
 def test_a_base_is_pulled_by_digest_and_read_by_tag() -> None:
