@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -61,6 +62,9 @@ def verb(**options: Any) -> Callable[[Body], Body]:
         def execute(context: Context, *args: Any, **kwargs: Any) -> None:
             from harness.errors import GilometerError
 
+            signal.signal(
+                signal.SIGTERM, signal.default_int_handler
+            )  # whoever ends us otherwise wants no less tidiness
             try:
                 status = body(context, *args, **kwargs)
             except GilometerError as error:

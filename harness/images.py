@@ -147,8 +147,20 @@ class Foundry:
         if build.source is Source.DEADSNAKES and not obstacle:
             release = f"{self._pins.deadsnakes.archive}/dists/{build.base}/InRelease"
             obstacle = self._once(release, lambda: _archive_obstacle(release))
+        obstacle = obstacle or self._silence(build, pin)
         origin = material.origin if material else _packager(build, pin)
         return Offer(build, origin=origin, obstacle=obstacle)
+
+    def _silence(self, build: Build, pin: BasePin) -> str:
+        """Who does not answer of those that packages come from; a build that is not made takes some in any case."""
+        apt = build.source not in (Source.OFFICIAL, Source.UV)
+
+        def ask() -> str:
+            wanted = network.ingredients(pin.distribution).suppliers(apt=apt)
+            silent = [f"{name} does not answer" for name, url in wanted.items() if not sources.answers(url)]
+            return f"packages are missing: {' and '.join(silent)}" if silent else ""
+
+        return self._once(f"packages of {pin.distribution} {apt}", ask)
 
     def find(self, build: Build) -> str | None:
         """Id of the image that `ensure` would take; None where it would make one."""

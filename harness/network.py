@@ -80,6 +80,19 @@ class Ingredients:
         keyring = f"/usr/share/keyrings/{self.distribution}-archive-keyring.gpg"
         return f"deb [signed-by={keyring}] {self.apt_mirror} {suite} main\n" if self.apt_mirror else ""
 
+    def suppliers(self, *, apt: bool) -> dict[str, str]:
+        """Where a build's packages come from, as far as the host names it: what it is called, and its URL.
+
+        `apt` says whether it takes packages of the distribution, too.  How to reach a mirror through a proxy that only
+        apt knows is apt's own business: nobody else can ask it.
+        """
+        found = {}
+        if apt and self.apt_mirror and not any("Proxy" in name for name in self.apt_settings):
+            found[f"this host's {self.distribution.capitalize()} mirror"] = self.apt_mirror
+        if index := self.pip_settings.get("index-url"):
+            found["the index of this host's pip"] = index
+        return found
+
     def pip_conf(self) -> str:
         """A file for PIP_CONFIG_FILE."""
         lines = [f"{name} = {value}\n" for name, value in self.pip_settings.items()]

@@ -27,6 +27,8 @@ PYTHON_ORG = "https://www.python.org/ftp/python/"
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:(a|b|rc)(\d+))?")
 _CONNECT_SECONDS, _READ_SECONDS = 3, 20
 _CHUNK = 1 << 18
+_NOBODY_BEHIND = (502, 503, 504)
+"""What a proxy says where it reaches nobody."""
 
 
 class Answer(StrEnum):
@@ -228,6 +230,17 @@ def ask(url: str) -> Answer:
             return Answer.ABSENT
         case _:  # a proxy that refuses, a server in trouble: says nothing of the file
             return Answer.SILENT
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers at `url`, whatever it says; whom to trust is for who uses it."""
+    try:
+        status = requests.head(url, timeout=(_CONNECT_SECONDS, _READ_SECONDS)).status_code
+    except requests.exceptions.SSLError:
+        return True
+    except requests.RequestException:
+        return False
+    return status not in _NOBODY_BEHIND
 
 
 def verify(path: Path, sha256: str, *, name: str = "") -> None:

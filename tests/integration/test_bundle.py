@@ -111,6 +111,20 @@ def carried(path: Path) -> bundle.Packed:
     return one
 
 
+def test_a_writer_that_is_ended_leaves_nothing(facts: BuildFacts, tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "invoke", "--search-root", str(ROOT), "bundle", "--builds", facts.build.name]
+    process = subprocess.Popen([*command, "--out", "carried.tar"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not any(path.stat().st_size for path in tmp_path.glob(f".carried.tar-*/{bundle.IMAGES}")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "gilometer: interrupted")
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_base_image_of_the_machine_stays_what_it_is(path: Path, far: Images, facts: BuildFacts) -> None:
     tag = f"gilometer/base:{facts.build.base}"
     with subprocess.Popen(["tar", "--create", "--files-from=/dev/null"], stdout=subprocess.PIPE) as empty:

@@ -14,12 +14,12 @@ import docker
 import msgspec
 import pytest
 
-from harness import builds, docker_client, runs, specs
+from harness import builds, docker_client, images, network, runs, specs
 from harness.builds import DeadsnakesPin, Pins
 from harness.docker_images import Images
 from harness.errors import MeasurementError
 from harness.images import Foundry
-from harness.model import Build, BuildFacts
+from harness.model import Build, BuildFacts, Source
 from harness.progress import Silent
 from reports.parity import parity
 from tests import apt_archive
@@ -111,9 +111,9 @@ def swept(client: docker.DockerClient) -> Iterator[None]:
         client.images.remove(tag)
 
 
-def _tags(client: docker.DockerClient) -> set[str]:
+def _tags(client: docker.DockerClient, kind: str = "-deadsnakes") -> set[str]:
     found = client.images.list(filters={"label": docker_client.LABEL})
-    return {tag for image in found for tag in image.tags if "-deadsnakes:" in tag}
+    return {tag for image in found for tag in image.tags if f"{kind}:" in tag}
 
 
 def _containers(client: docker.DockerClient) -> set[str]:
@@ -181,6 +181,25 @@ def test_what_is_not_signed_by_the_pinned_key_stops_the_build(
     assert reasons[state] in said
     assert caught.value.status == 4
     assert (_tags(client), _containers(client)) == (tags, containers)
+
+
+def test_a_mirror_that_debian_did_not_sign_stops_the_build_of_its_packages(
+    world: World, client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = world.publish("mirror", {}, world.signed) + "/"
+    monkeypatch.setattr(network, "apt_mirror", lambda distribution: mirror)
+    build = next(one for one in builds.load().values() if (one.source, one.base) == (Source.DEBIAN, SUITE))
+    shutil.copytree(builds.IMAGES, tmp_path / "images")
+    with (tmp_path / "images" / "debian.Dockerfile").open("a") as dockerfile:
+        dockerfile.write("# never built\n")
+    monkeypatch.setattr(images, "IMAGES", tmp_path / "images")
+    tags, containers = _tags(client, build.name), _containers(client)
+    with pytest.raises(MeasurementError) as caught:
+        Foundry(cache=tmp_path).ensure(build, Silent())
+    assert f"{mirror} {SUITE} InRelease' is not signed" in Path(caught.value.hint.partition(": ")[2]).read_text()
+    assert mirror in caught.value.message
+    assert "NO_PUBKEY" in caught.value.message or "is not signed" in caught.value.message
+    assert (_tags(client, build.name), _containers(client)) == (tags, containers)
 
 
 def test_a_key_server_that_gives_another_key_stops_the_build(

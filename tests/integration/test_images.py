@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -13,14 +14,16 @@ from pathlib import Path
 import docker
 import pytest
 
-from harness import builds, docker_client, images, interpreters, showroom, sources
+from harness import builds, docker_client, images, interpreters, network, showroom, sources
 from harness.docker_client import LABEL
 from harness.docker_images import Images
 from harness.equipment import RECIPE
 from harness.errors import MeasurementError
 from harness.images import Foundry
 from harness.model import BuildFacts
+from harness.network import Ingredients
 from harness.progress import Silent
+from tests.web import Server
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +176,31 @@ def another_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         dockerfile.write(f"# {secrets.token_hex(8)}\n")
     monkeypatch.setattr(images, "IMAGES", folder)
     return folder
+
+
+@pytest.mark.usefixtures("another_recipe")
+@pytest.mark.parametrize("supplier", ["apt_mirror", "index-url"])
+def test_what_is_not_made_is_no_offer_where_its_packages_cannot_be_had(
+    pair_facts: tuple[BuildFacts, ...], cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch, supplier: str
+) -> None:
+    build, url = pair_facts[0].build, server.address("")
+    given = Ingredients(
+        distribution="debian",
+        apt_mirror=url if supplier == "apt_mirror" else None,
+        apt_settings={},
+        pip_settings={supplier: url},
+        proxies={},
+        ca_bundle=b"",
+    )
+    monkeypatch.setattr(network, "ingredients", lambda distribution: given)
+
+    def offered() -> images.Offer:
+        with contextlib.closing(Foundry(cache=cache)) as foundry:
+            return foundry.offer(build)
+
+    assert (offered().obstacle, server.asked) == ("", ["HEAD "]), "asked, and it answers that it has no such page"
+    server.close()
+    assert re.fullmatch(r"packages are missing: .*(Debian mirror|pip) does not answer", offered().obstacle)
 
 
 @pytest.mark.usefixtures("another_recipe")

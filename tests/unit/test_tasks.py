@@ -25,6 +25,14 @@ def inv(*arguments: str, cpus: str = "0", folder: Path = ROOT) -> subprocess.Com
     )
 
 
+def test_a_bundle_of_no_build_is_refused_before_anybody_waits_and_writes_nothing(tmp_path: Path) -> None:
+    ended = inv("--search-root", str(ROOT), "bundle", "--builds", "9.99", folder=tmp_path)
+    assert ended.returncode == 2
+    assert 'there is no build "9.99"' in ended.stderr
+    assert "waiting" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
