@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
@@ -152,7 +153,12 @@ class Module(Struct, frozen=True, kw_only=True):
 
 
 class Smoke(Struct, frozen=True, kw_only=True):
-    """A thread smoke test: the same work in one thread and in several."""
+    """A thread smoke test: the same work in one thread and in several.
+
+    It is a script workloads/audit/NAME.py, named after the package with _ for -.  It executes in a fresh process of the
+    build with the package on its path, and the last line that it prints is JSON with what it found: `threads`, `same`,
+    `seconds` and `said`, as below.  Everything else is seen from outside.
+    """
 
     script: str
     """Name in workloads/audit/."""
@@ -174,7 +180,7 @@ class Smoke(Struct, frozen=True, kw_only=True):
 
 
 class SourceBuild(Struct, frozen=True, kw_only=True):
-    """An attempt to build a wheel from the source distribution, which executes its setup scripts: no network, limits."""
+    """An attempt to build a wheel from the source distribution, whose setup scripts execute: no network, limits."""
 
     wheel: str = ""
     """Name of the wheel that was built; empty where none was."""
@@ -193,9 +199,9 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Its canonical name."""
     build: str
     offer: Offer
-    installed: dict[str, str] = {}
+    installed: dict[str, str] = msgspec.field(default_factory=dict)
     """What was installed, the package and all it needs: name to version; empty where nothing was."""
-    wheels: dict[str, str] = {}
+    wheels: dict[str, str] = msgspec.field(default_factory=dict)
     """File name to sha256 of all that was installed."""
     refusal: str = ""
     """Why it could not be installed though there is a wheel: a dependency that has none, in most cases."""
