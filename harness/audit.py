@@ -277,8 +277,8 @@ def requirement(text: str) -> Requirement:
     return found
 
 
-def offer(files: Iterable[File], wanted: Requirement) -> Offer:
-    """The release to judge: the newest that `wanted` allows, with a wheel or without.
+def offer(files: Iterable[File], wanted: Requirement, machine: str) -> Offer:
+    """The release to judge: the newest that `wanted` allows, with a wheel or without; `machine` is as uname says it.
 
     As pip does, pre-releases count only where the specifier names one or there is nothing else.
     """
@@ -295,9 +295,15 @@ def offer(files: Iterable[File], wanted: Requirement) -> Offer:
         version=str(allowed[-1]),
         wheel=_wheel(newest),
         sdist=next((file for file in newest if not file.is_wheel), None),
-        other_tags=tuple(sorted(file.tag for file in newest if file.is_wheel and not file.fits)),
+        other_tags=tuple(sorted(file.tag for file in newest if not file.fits and _is_for(file.tag, machine))),
         newest_with_wheel=str(with_wheel[-1]) if with_wheel else "",
     )
+
+
+def _is_for(tag: str, machine: str) -> bool:
+    """Whether a wheel is for Linux on such a machine, or for any."""
+    platform = tag.rpartition("-")[2]
+    return platform == "any" or ("linux" in platform and platform.endswith(f"_{machine}"))
 
 
 def _wheel(files: Iterable[File]) -> File | None:
@@ -309,7 +315,7 @@ def _wheel(files: Iterable[File]) -> File | None:
 
 def judge(evidence: Evidence) -> Finding:
     """The answer that the evidence gives.  What is worst decides: a crash before a GIL that comes back."""
-    for rule in (_undecided, _not_installable, _crashed, _hung, _unimportable, _unsafe, _turned_on):
+    for rule in (_undecided, _not_installable, _crashed, _hung, _unimportable, _unsafe, _turned_on, _built):
         if found := rule(evidence):
             answer, because, module = found
             return Finding(answer=answer, because=because, module=module, evidence=evidence)
@@ -334,7 +340,9 @@ def _not_installable(evidence: Evidence) -> _Found:
     if evidence.installed:
         return None
     if evidence.offer.wheel is None:
-        return (*_without_wheel(evidence.offer, f"{evidence.package} {evidence.offer.version}"), "")
+        answer, because = _without_wheel(evidence.offer, f"{evidence.package} {evidence.offer.version}")
+        made = evidence.source_build
+        return answer, because + (f"; building it fails: {made.complaint}" if made and made.complaint else ""), ""
     if evidence.missing and evidence.missing_offer is not None:
         answer, because = _without_wheel(evidence.missing_offer, evidence.missing)
         return answer, f"it needs {evidence.missing}: {because}", ""
@@ -359,19 +367,22 @@ def _for_others(tags: Sequence[str]) -> str:
 
 
 def _crashed(evidence: Evidence) -> _Found:
-    dead = _first(evidence, Ending.DIED)
-    return dead and (Answer.CRASHES, f"importing {dead.module} ends with {dead.error}", dead.module)
+    if dead := _first(evidence, Ending.DIED):
+        return Answer.CRASHES, f"importing {dead.module} ends with {dead.error}", dead.module
+    return None
 
 
 def _hung(evidence: Evidence) -> _Found:
-    hung = _first(evidence, Ending.HUNG)
-    return hung and (Answer.HANGS, f"importing {hung.module} was stopped after {hung.seconds:.0f} s", hung.module)
+    if hung := _first(evidence, Ending.HUNG):
+        return Answer.HANGS, f"importing {hung.module} was stopped after {hung.seconds:.0f} s", hung.module
+    return None
 
 
 def _unimportable(evidence: Evidence) -> _Found:
     """Only the package's own names count: extension modules for what is not installed refuse, and are not missed."""
-    for one in evidence.imports:
-        if not one.forced and one.ending in (Ending.REFUSED, Ending.EXITED):
+    own = [one for one in evidence.imports if not one.forced] or _plain(evidence)
+    for one in own:
+        if one.ending in (Ending.REFUSED, Ending.EXITED):
             return Answer.FAILS, f"importing {one.module} fails: {one.error}", one.module
     return None
 
@@ -389,8 +400,19 @@ def _unsafe(evidence: Evidence) -> _Found:
 
 
 def _turned_on(evidence: Evidence) -> _Found:
-    one = next((one for one in _plain(evidence) if one.gil), None)
-    return one and (Answer.TURNS_GIL_ON, f"importing {one.module} turns it on for {one.turned_on_by}", one.turned_on_by)
+    if one := next((one for one in _plain(evidence) if one.gil), None):
+        module = one.turned_on_by
+        because = f"loading {module} turns it on" + f", which importing {one.module} does" * (one.module != module)
+        return Answer.TURNS_GIL_ON, because if module else f"importing {one.module} turns it on", module
+    return None
+
+
+def _built(evidence: Evidence) -> _Found:
+    """There is no wheel, and one that was built here keeps the GIL off."""
+    if evidence.offer.wheel is not None:
+        return None
+    _, because = _without_wheel(evidence.offer, f"{evidence.package} {evidence.offer.version}")
+    return Answer.SOURCE_ONLY, f"{because}; built from source, {_ready(evidence)}", ""
 
 
 def _ready(evidence: Evidence) -> str:

@@ -13,13 +13,15 @@ import tarfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import docker
+from docker.types import Mount
 from docker.utils.socket import frames_iter
 
 from harness.docker_client import LABEL, LIMITS, PROCESSES, Connection, engine_errors
@@ -60,17 +62,26 @@ class DockerWorker:
     """One exec.  A thread reads its output, so that the worker never blocks on a full pipe."""
 
     def __init__(
-        self, client: docker.DockerClient, container: str, executable: str, argv: list[str], env: dict[str, str]
+        self,
+        client: docker.DockerClient,
+        container: str,
+        executable: str,
+        argv: list[str],
+        env: dict[str, str],
+        *,
+        user: str = "",
+        kept: int = OUTPUT_BYTES,
     ) -> None:
         self._api = client.api
         self._container = container
         self._executable = executable
         self._argv = argv
+        self._most = kept
         self._chunks: deque[bytes] = deque()
         self._kept = 0
         self._status: int | None = None
         with engine_errors():
-            self._id: str = self._api.exec_create(container, [executable, *argv], environment=env)["Id"]
+            self._id: str = self._api.exec_create(container, [executable, *argv], environment=env, user=user)["Id"]
             stream = self._api.exec_start(self._id, socket=True)
         self._reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
         self._reader.start()
@@ -81,7 +92,7 @@ class DockerWorker:
             for _, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
                 self._chunks.append(chunk)
                 self._kept += len(chunk)
-                while self._kept - len(self._chunks[0]) > OUTPUT_BYTES:
+                while self._kept - len(self._chunks[0]) > self._most:
                     self._kept -= len(self._chunks.popleft())
 
     def poll(self) -> int | None:
@@ -95,7 +106,7 @@ class DockerWorker:
 
     def output(self) -> str:
         """The end of its output so far."""
-        return b"".join(tuple(self._chunks))[-OUTPUT_BYTES:].decode(errors="replace")
+        return b"".join(tuple(self._chunks))[-self._most :].decode(errors="replace")
 
     def kill(self) -> None:
         """Kill it from inside its container, by its arguments: the engine has no call for it."""
@@ -151,6 +162,100 @@ def _init(container: Any) -> int:
     return int(container.attrs["State"]["Pid"])
 
 
+class Cell:
+    """A container for code that nobody vouches for: it keeps nothing, and reaches nothing that it is not given."""
+
+    def __init__(self, client: docker.DockerClient, container: Any, executable: str) -> None:
+        self._client = client
+        self._container = container
+        self._executable = executable
+
+    def start(self, argv: list[str], env: dict[str, str], *, user: str = f"{USER}:{USER}", kept: int) -> Worker:
+        """Start the build's interpreter with `argv`, as `user`; the last `kept` bytes of its output are."""
+        return DockerWorker(self._client, self._container.id, self._executable, argv, env, user=user, kept=kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """What a cell may have."""
+
+    shown: Mapping[Path, str]
+    """Folders of this host that it reads: where they are, and where it sees them."""
+    given: Mapping[Path, str] = field(default_factory=dict)
+    """Folders of this host that it may write to."""
+    own: str = ""
+    """A folder of its own that goes with it, which only root may write to; none where empty."""
+    network: bool = False
+    memory: int = 2 << 30
+    """Bytes, of all its processes and of /tmp."""
+    processes: int = 256
+    """Threads included."""
+
+
+@contextmanager
+def cell(client: docker.DockerClient, build: BuildFacts, walls: Walls) -> Iterator[Cell]:
+    """A cell on a build's image; nothing of it is left at the end."""
+    folders = {str(path): {"bind": place, "mode": "ro"} for path, place in walls.shown.items()}
+    folders |= {str(path): {"bind": place, "mode": "rw"} for path, place in walls.given.items()}
+    with _waiting(
+        client,
+        build.image,
+        user=f"{USER}:{USER}",
+        volumes=folders,
+        mounts=[Mount(walls.own, None)] if walls.own else [],
+        mem_limit=walls.memory,
+        memswap_limit=walls.memory,
+        pids_limit=walls.processes,
+        **({} if walls.network else {"network_mode": "none"}),
+    ) as container:
+        yield Cell(client, container, build.executable)
+
+
+@contextmanager
+def _waiting(client: docker.DockerClient, image: str, **settings: Any) -> Iterator[Any]:
+    """A hardened container that waits; removed at the end, with its own volumes."""
+    name = f"gilometer-{secrets.token_hex(6)}"
+    with _none_left(client, name), engine_errors():
+        container = client.containers.create(
+            image,
+            ["sleep", "infinity"],
+            name=name,
+            labels=_LABELS,
+            hostname=HOSTNAME,
+            init=True,
+            read_only=True,
+            tmpfs={"/tmp": TMP_OPTIONS},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            ulimits=list(LIMITS),
+            environment={},
+            use_config_proxy=False,
+            **settings,
+        )
+    try:
+        with engine_errors():
+            container.start()
+        yield container
+    finally:
+        with suppress(HostError), engine_errors():
+            container.remove(force=True, v=True)
+
+
+@contextmanager
+def _none_left(client: docker.DockerClient, name: str) -> Iterator[None]:
+    """Where an interrupt comes while the engine makes a container: it makes it all the same, and it is removed."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        deadline = time.monotonic() + _MAKING_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(docker.errors.APIError, OSError):  # not there yet
+                client.containers.get(name).remove(force=True, v=True)
+                break
+            time.sleep(0.05)
+        raise
+
+
 class _Joined(io.RawIOBase):
     """The pieces of a stream as one file."""
 
@@ -196,52 +301,20 @@ class DockerEngine:
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""
-        name = f"gilometer-{secrets.token_hex(6)}"
-        with self._none_left(name), engine_errors():
-            container = self._client.containers.create(
-                build.image,
-                ["sleep", "infinity"],
-                name=name,
-                labels=_LABELS,
-                hostname=HOSTNAME,
-                user=f"{USER}:{USER}",
-                cpuset_cpus=cpu_list(cpus),
-                init=True,
-                network_mode="none",
-                read_only=True,
-                tmpfs={"/tmp": TMP_OPTIONS},
-                volumes={
-                    str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
-                    str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
-                },
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                pids_limit=PROCESSES,
-                ulimits=list(LIMITS),
-                environment={},
-                use_config_proxy=False,
-            )
-        try:
-            with engine_errors():
-                container.start()
+        volumes = {
+            str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
+            str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
+        }
+        with _waiting(
+            self._client,
+            build.image,
+            user=f"{USER}:{USER}",
+            cpuset_cpus=cpu_list(cpus),
+            network_mode="none",
+            volumes=volumes,
+            pids_limit=PROCESSES,
+        ) as container:
             yield DockerPlace(self._client, container, build.executable)
-        finally:
-            with suppress(HostError), engine_errors():
-                container.remove(force=True, v=True)
-
-    @contextmanager
-    def _none_left(self, name: str) -> Iterator[None]:
-        """Where an interrupt comes while the engine makes a container: it makes it all the same, and it is removed."""
-        try:
-            yield
-        except (KeyboardInterrupt, SystemExit):
-            deadline = time.monotonic() + _MAKING_SECONDS
-            while time.monotonic() < deadline:
-                with suppress(docker.errors.APIError, OSError):  # not there yet
-                    self._client.containers.get(name).remove(force=True, v=True)
-                    break
-                time.sleep(0.05)
-            raise
 
     def neighbours(self) -> int | None:
         """Running containers without our label."""
@@ -285,16 +358,18 @@ class DockerEngine:
             time.sleep(0.5)
 
     def remove_left_behind(self) -> int:
-        """Remove worker containers of runs that were killed.  Only with the machine's lock held: all are stale then.
+        """Remove worker containers of runs that were killed.  Only with the machine's lock held: all are stale then."""
+        return remove_left_behind(self._client)
 
-        Those that another machine started on the same engine are left alone.
-        """
-        with engine_errors():
-            containers = self._client.containers.list(all=True, filters={"label": f"{WORKER_LABEL}={platform.node()}"})
-            for container in containers:
-                try:
-                    container.remove(force=True, v=True)
-                except docker.errors.APIError as error:
-                    if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
-                        raise  # otherwise it is gone, or going: the run before ended a moment ago
-        return len(containers)
+
+def remove_left_behind(client: docker.DockerClient) -> int:
+    """Remove worker containers of runs that were killed, which leaves those of other machines on the same engine."""
+    with engine_errors():
+        containers = client.containers.list(all=True, filters={"label": f"{WORKER_LABEL}={platform.node()}"})
+        for container in containers:
+            try:
+                container.remove(force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                    raise  # otherwise it is gone, or going: the run before ended a moment ago
+    return len(containers)

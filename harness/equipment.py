@@ -122,10 +122,10 @@ def _fill_context(folder: Path, lock: Requirements, ingredients: network.Ingredi
     (folder / "host" / "ca.crt").write_bytes(ingredients.ca_bundle)
     (folder / "Dockerfile").write_text(_dockerfile(), encoding="utf-8")
     (folder / "requirements.txt").write_text(lock.text, encoding="utf-8")
-    shutil.copytree(_pip(), folder / "pip" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(pip_folder(), folder / "pip" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _pip() -> Path:
+def pip_folder() -> Path:
     """The package pip, of the version that Gilometer's own requirements pin: it serves every interpreter."""
     spec = util.find_spec("pip")
     if spec is None or spec.origin is None:
@@ -139,7 +139,7 @@ def _install(executable: str, lock: Requirements, place: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="making-", dir=place.parent) as name:
         (Path(name) / "requirements.txt").write_text(lock.text, encoding="utf-8")
         (Path(name) / "pip").mkdir()
-        (Path(name) / "pip" / "pip").symlink_to(_pip())
+        (Path(name) / "pip" / "pip").symlink_to(pip_folder())
         options = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location", "--require-hashes"]
         options += ["--only-binary=:all:", "--no-deps", f"--target={name}/packages"]
         ended = subprocess.run(
