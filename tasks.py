@@ -545,6 +545,61 @@ def compare(
 
 
 @verb(
+    positional=["packages"],
+    iterable=["packages"],
+    help={
+        "packages": "what to audit, such as lxml or numpy==2.4.6; any number of them",
+        "requirements": "a requirements file, locked or not, whose packages are audited",
+        "top": "audit the libraries of workloads/audit/top.txt: much used ones with extension modules",
+        "builds": "free-threaded builds to try them on; without it, the newest that is made here",
+        "find_links": "a folder of wheels and source archives that are taken beside those of the index",
+        "no_index": "take packages from --find-links only",
+        "build_source": "where there is no wheel, build one; setup scripts execute without network or compiler",
+        "timeout": "seconds for each import",
+        "fail_on": "exit status 5 on what it names: gil, threads, import, build, or any",
+        "format": "text, html, markdown or json",
+        "out": "a file to write to, instead of stdout",
+    },
+)
+def audit(
+    _: Context,
+    packages: list[str],
+    requirements: str | None = None,
+    top: bool = False,
+    builds: str | None = None,
+    find_links: str | None = None,
+    no_index: bool = False,
+    build_source: bool = False,
+    timeout: str = "60",
+    fail_on: str | None = None,
+    format: str = "text",  # noqa: A002 - the option's name
+    out: str | None = None,
+) -> int:
+    """Which packages keep the GIL off: each is installed and imported on free-threaded builds, in containers.
+
+    Example: inv audit lxml numpy
+    Example: inv audit -r requirements.txt --fail-on gil
+    """
+    from harness import auditing
+
+    return auditing.run(
+        auditing.AuditOptions(
+            packages=packages,
+            requirements=requirements,
+            top=top,
+            builds=builds,
+            find_links=find_links,
+            no_index=no_index,
+            build_source=build_source,
+            timeout=timeout,
+            fail_on=fail_on,
+            form=format,
+            out=out,
+        )
+    )
+
+
+@verb(
     help={
         "folder": "where the runs are; results/ without it",
         "json": "print runs and trends as JSON on stdout",

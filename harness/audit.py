@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from harness.errors import RequestError
+from harness.errors import RegressionError, RequestError
 from harness.model import Struct
 
 SCHEMA = 1
@@ -262,6 +262,21 @@ class Audit(Struct, frozen=True, kw_only=True):
     """How long it took."""
 
 
+class Gate(StrEnum):
+    """What --fail-on can name."""
+
+    GIL = "gil"
+    """The GIL comes back."""
+    THREADS = "threads"
+    """Threads come to other answers, or crash or hang it."""
+    IMPORT = "import"
+    """It does not import, hangs or crashes."""
+    BUILD = "build"
+    """There is no wheel."""
+    ANY = "any"
+    """Anything but ready."""
+
+
 # -- what is asked for -------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +290,17 @@ def requirement(text: str) -> Requirement:
     if found.url:
         raise RequestError(f'"{text}" is an address, and packages are audited by name', hint=f"Name it: {found.name}")
     return found
+
+
+def applies(wanted: Requirement, release: str) -> bool:
+    """Whether a requirement's marker, if it has one, wants it on a release of CPython such as 3.14.6."""
+    series = ".".join(release.split(".")[:2])
+    environment = {
+        "python_full_version": release,
+        "python_version": series,
+        "platform_python_implementation": "CPython",
+    }
+    return wanted.marker is None or wanted.marker.evaluate(environment)
 
 
 def offer(files: Iterable[File], wanted: Requirement, machine: str) -> Offer:
@@ -308,6 +334,35 @@ def _is_for(tag: str, machine: str) -> bool:
 
 def _wheel(files: Iterable[File]) -> File | None:
     return next((file for file in files if file.is_wheel and file.fits), None)
+
+
+# -- gates -------------------------------------------------------------------------------------------------------------
+
+_GATES = {
+    Gate.THREADS: {Answer.UNSAFE},
+    Gate.IMPORT: {Answer.FAILS, Answer.HANGS, Answer.CRASHES},
+    Gate.BUILD: {Answer.SOURCE_ONLY, Answer.NO_BUILD},
+    Gate.ANY: set(Answer) - {Answer.READY},
+}
+
+
+def tripped(findings: Iterable[Finding], gates: Sequence[Gate]) -> RegressionError | None:
+    """The error for what gates do not let pass; None where they let everything pass.
+
+    A gate for the GIL looks at the evidence: a package may turn it on and do worse, too.
+    """
+    caught = [one for one in findings if any(_trips(one, gate) for gate in gates)]
+    if not caught:
+        return None
+    lines = (f"  {one.evidence.package} {one.version} on {one.evidence.build}: {one.because}" for one in caught)
+    what = "package" if len(caught) == 1 else "packages"
+    return RegressionError("\n".join([f"{len(caught)} {what} caught by --fail-on {','.join(gates)}:", *lines]))
+
+
+def _trips(finding: Finding, gate: Gate) -> bool:
+    if gate is Gate.GIL:
+        return any(one.gil for one in _plain(finding.evidence))
+    return finding.answer in _GATES[gate]
 
 
 # -- from evidence to an answer ----------------------------------------------------------------------------------------

@@ -23,13 +23,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import docker
 import msgspec
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from harness import network
 from harness.audit import Evidence, File, Import, Module, Offer, Smoke, SourceBuild, offer
+from harness.docker_client import Connection
 from harness.docker_engine import Cell, Walls, cell
 from harness.engine import ENVIRONMENT, Worker
 from harness.equipment import pip_folder
@@ -149,11 +149,11 @@ def _environment(index: Index) -> dict[str, str]:
 
 
 @contextmanager
-def open_shop(client: docker.DockerClient, facts: BuildFacts, index: Index, desk: Desk) -> Iterator[Cell]:
+def open_shop(connection: Connection, facts: BuildFacts, index: Index, desk: Desk) -> Iterator[Cell]:
     """A cell that downloads for a build; it has the network and executes nothing of any package."""
     shown = {desk.tools: "/desk"} | ({index.folder: "/offered"} if index.folder else {})
     walls = Walls(shown=shown, given={desk.downloads: "/wheels", desk.cache: "/cache"}, network=not index.alone)
-    with cell(client, facts, walls) as made:
+    with cell(connection.client, facts, walls) as made:
         yield made
 
 
@@ -161,7 +161,7 @@ def open_shop(client: docker.DockerClient, facts: BuildFacts, index: Index, desk
 class Prober:
     """Tries packages on one build, one after the other; for one thread, several probers work side by side."""
 
-    client: docker.DockerClient
+    connection: Connection
     facts: BuildFacts
     desk: Desk
     shop: Cell
@@ -251,7 +251,7 @@ class Prober:
         wheels = {path.name: _sha256(path) for path in sorted(folder.glob("*.whl"))}
         evidence = msgspec.structs.replace(evidence, wheels=wheels)
         walls = Walls(shown={self.desk.tools: "/desk", folder: "/wheels", self.desk.cache: "/cache"}, own="/target")
-        with cell(self.client, self.facts, walls) as trial:
+        with cell(self.connection.client, self.facts, walls) as trial:
             paths = [f"/wheels/{name}" for name in wheels]
             if evidence.offer.wheel is None:
                 builders = sorted(path.name for path in (folder / "builders").glob("*.whl"))

@@ -12,6 +12,7 @@ from harness.errors import RequestError
 
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^]]*\])?\s*(===?\s*[^\s;*]+|@\s*\S+)\s*(;.*)?")
 _HASH = re.compile(r"\s--hash[= ]\s*\w+:[0-9a-f]+")
+_NESTED = re.compile(r"(?:-r|--requirement)[= ]?\s*(?P<file>\S+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _OURS = "pyperf"
 """Every image carries it, in the version that Gilometer speaks to: a lock may name it and is not asked for it."""
@@ -40,12 +41,8 @@ NONE = Requirements(())
 
 def read(file: Path) -> Requirements:
     """What a requirements file pins.  RequestError, saying how to lock it, where it is not locked."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{file} cannot be read: {error}") from error
     kept = []
-    for number, line in _logical_lines(text):
+    for number, line in _logical_lines(_read(file)):
         match = _PINNED.fullmatch(_HASH.sub("", line).strip())
         if wrong := _mistake(line, is_pinned=match is not None):
             raise RequestError(f"{file}, line {number}: {wrong}", hint=_how_to_lock(file))
@@ -54,9 +51,37 @@ def read(file: Path) -> Requirements:
     return Requirements(tuple(kept))
 
 
+def names(file: Path, *, outer: tuple[Path, ...] = ()) -> list[str]:
+    """The packages that a requirements file asks for, locked or not, and those of the files that it names.
+
+    RequestError where it cannot be read, or asks for something that has no name to look up.  `outer` are the files that
+    led here.
+    """
+    if file.resolve() in outer:
+        raise RequestError(f"{file} names itself, by way of {outer[-1].name}")
+    found = []
+    for number, line in _logical_lines(_read(file)):
+        bare = _HASH.sub("", line).strip()
+        if nested := _NESTED.fullmatch(bare):
+            found += names(file.parent / nested["file"], outer=(*outer, file.resolve()))
+        elif bare.startswith("-"):
+            option = bare.partition(" ")[0]
+            raise RequestError(f"{file}, line {number}: {option} is an option of pip, and packages are wanted here")
+        else:
+            found.append(bare)
+    return found
+
+
 def canonical(name: str) -> str:
     """A package's name as all its spellings are compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{file} cannot be read: {error}") from error
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

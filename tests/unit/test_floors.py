@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 FLOORS = {
     1: {
+        "audit",
         "claims",
         "model",
         "journal",
@@ -70,6 +71,7 @@ FLOORS = {
         "host_engine",
         "images",
         "pinning",
+        "probing",
         "provision",
         "rehearsal",
         "request",
@@ -81,6 +83,7 @@ FLOORS = {
     },
     4: {
         "archive",
+        "auditing",
         "comparing",
         "fleets",
         "reproducing",
@@ -92,7 +95,7 @@ FLOORS = {
         "workshop",
     },
 }
-WITH_PAGES = {"archive", "comparing", "fleets", "reproducing", "runs", "showroom"}
+WITH_PAGES = {"archive", "auditing", "comparing", "fleets", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
@@ -100,12 +103,14 @@ REPORTS = {
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {"analysis", "compare_prose", "imported", "releases", "reproduction", "sections", "stress", "summary"},
-    6: {"compare_text", "reproduction_prose", "reproduction_text", "digest", "page", "release_prose"},
-    7: {"compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
+    6: {"audit_text", "compare_text", "reproduction_prose", "reproduction_text", "digest", "page", "release_prose"},
+    7: {"audit_page", "compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
+    ("audit", "errors"),
+    ("audit", "model"),
     ("authors", "engine"),
     ("dispatch", "stopping"),
     ("dispatch", "store"),
@@ -132,6 +137,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("fleets", "station"),
     ("station", "session"),
     ("archive", "runs"),
+    ("auditing", "runs"),
+    ("auditing", "session"),
     ("comparing", "runs"),
     ("reproducing", "comparing"),
     ("reproducing", "runs"),
@@ -142,6 +149,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("chroot_engine", "docker_engine"),
     ("chroot_engine", "host_engine"),
     ("docker_engine", "docker_client"),
+    ("probing", "docker_engine"),
+    ("probing", "equipment"),
     ("docker_images", "docker_client"),
     ("bases", "docker_client"),
     ("bases", "docker_images"),
