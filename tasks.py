@@ -545,10 +545,9 @@ def compare(
 
 
 @verb(
-    positional=["packages"],
     iterable=["packages"],
     help={
-        "packages": "what to audit, such as lxml or numpy==2.4.6; any number of them",
+        "packages": "what to audit, such as lxml or numpy==2.4.6; ./inv takes any number of them without -p, too",
         "requirements": "a requirements file, locked or not, whose packages are audited",
         "top": "audit the libraries of workloads/audit/top.txt: much used ones with extension modules",
         "builds": "free-threaded builds to try them on; without it, the newest that is made here",

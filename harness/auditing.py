@@ -243,7 +243,7 @@ class Jobs:
 
 def command(options: AuditOptions) -> str:
     """The command line that asks for the same."""
-    words = ["inv", "audit", *options.packages]
+    words = ["./inv", "audit", *options.packages]
     for name, value, default in (
         ("-r", options.requirements, None),
         ("--top", options.top, False),

@@ -149,6 +149,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("chroot_engine", "docker_engine"),
     ("chroot_engine", "host_engine"),
     ("docker_engine", "docker_client"),
+    ("probing", "docker_client"),
     ("probing", "docker_engine"),
     ("probing", "equipment"),
     ("docker_images", "docker_client"),
