@@ -370,11 +370,24 @@ def _trips(finding: Finding, gate: Gate) -> bool:
 
 def judge(evidence: Evidence) -> Finding:
     """The answer that the evidence gives.  What is worst decides: a crash before a GIL that comes back."""
+    kept = f"; kept in: {', '.join(kept)}" if (kept := attempts(evidence)) else ""
     for rule in (_undecided, _not_installable, _crashed, _hung, _unimportable, _unsafe, _turned_on, _built):
         if found := rule(evidence):
             answer, because, module = found
-            return Finding(answer=answer, because=because, module=module, evidence=evidence)
-    return Finding(answer=Answer.READY, because=_ready(evidence), module="", evidence=evidence)
+            return Finding(answer=answer, because=because + kept, module=module, evidence=evidence)
+    return Finding(answer=Answer.READY, because=_ready(evidence) + kept, module="", evidence=evidence)
+
+
+def attempts(evidence: Evidence) -> dict[str, tuple[Attempt, str]]:
+    """What was attempted and kept in: by what it is, the first one, and what was being done then."""
+    found: dict[str, tuple[Attempt, str]] = {}
+    for attempt in evidence.source_build.attempts if evidence.source_build else ():
+        found.setdefault(attempt.what, (attempt, "building it"))
+    forced = [one.forced for one in evidence.modules if one.forced]
+    for one in (*_plain(evidence), *(one for one in evidence.imports if one.forced), *forced):
+        for attempt in one.attempts:
+            found.setdefault(attempt.what, (attempt, f"importing {one.module}"))
+    return found
 
 
 _Found = tuple[Answer, str, str] | None

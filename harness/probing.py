@@ -222,6 +222,8 @@ class Prober:
 
     def _download(self, folder: Path, *wanted: str) -> str:
         """Wheels of packages and of all that they need.  Why not, in pip's words; empty where they are there."""
+        if not wanted:
+            return ""
         place = f"/wheels/{folder.relative_to(self.desk.downloads)}"
         argv = ["-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={place}", *wanted]
         status, printed = self._in_shop(argv)
@@ -235,8 +237,7 @@ class Prober:
             return _complaint(printed)
         builders, needs = _read_source(folder / file)
         (folder / "builders").mkdir()
-        complaint = self._download(folder / "builders", *builders)
-        return complaint or (self._download(folder, *needs) if needs else "")
+        return self._download(folder / "builders", *builders) or self._download(folder, *needs)
 
     def _in_shop(self, argv: list[str]) -> tuple[int, str]:
         user = f"{os.getuid()}:{os.getgid()}"
@@ -249,7 +250,7 @@ class Prober:
     def _trial(self, evidence: Evidence, folder: Path) -> Evidence:
         """Install and execute what the folder holds, and build it before where it is a source archive."""
         wheels = {path.name: _sha256(path) for path in sorted(folder.glob("*.whl"))}
-        evidence = msgspec.structs.replace(evidence, wheels=wheels)
+        evidence = msgspec.structs.replace(evidence, wheels=wheels, offer=_taken(evidence, wheels))
         walls = Walls(shown={self.desk.tools: "/desk", folder: "/wheels", self.desk.cache: "/cache"}, own="/target")
         with cell(self.connection.client, self.facts, walls) as trial:
             paths = [f"/wheels/{name}" for name in wheels]
@@ -266,6 +267,8 @@ class Prober:
 
     def _install(self, trial: Cell, target: str, paths: list[str]) -> str:
         """Unpack wheels as root, so that what is imported cannot change them.  Why not, or nothing."""
+        if not paths:
+            return ""
         options = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--no-warn-script-location"]
         worker = trial.start(
             ["-m", "pip", "install", *options, f"--target={target}", *paths],
@@ -321,6 +324,14 @@ class Prober:
         return status
 
 
+def _taken(evidence: Evidence, wheels: Mapping[str, str]) -> Offer:
+    """The offer with the wheel that pip took, where several fit."""
+    own = (name for name in wheels if canonicalize_name(name.partition("-")[0]) == evidence.package)
+    taken = next(own, "") if evidence.offer.wheel else ""
+    wheel = File(name=taken, fits=True, sha256=wheels[taken]) if taken else evidence.offer.wheel
+    return msgspec.structs.replace(evidence.offer, wheel=wheel)
+
+
 def _read(printed: str, status: int | None, evidence: Evidence) -> Evidence:
     """What the probe saw, as far as it came."""
     lines = _lines(printed)
@@ -358,7 +369,7 @@ def _read_source(archive: Path) -> tuple[list[str], list[str]]:
         system = tomllib.loads(text["pyproject.toml"]).get("build-system", {})
         builders = system.get("requires") if isinstance(system, dict) else None
         needs = email.message_from_string(text["PKG-INFO"]).get_all("Requires-Dist", [])
-        return list(builders or _BUILD_SYSTEM), list(needs)
+        return list(_BUILD_SYSTEM if builders is None else builders), list(needs)
     return list(_BUILD_SYSTEM), []
 
 

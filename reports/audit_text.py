@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.audit import Answer, Audit, Ending, Evidence, Finding, Import, Module, Offer
+from harness.audit import Answer, Audit, Ending, Evidence, Finding, Import, Module, Offer, attempts
 from reports import markdown
 from reports.summary import columns, wrapped
 from reports.words import count, printable, times
@@ -174,15 +174,10 @@ def _smoke(evidence: Evidence) -> Iterator[str]:
 
 def _attempts(evidence: Evidence) -> Iterator[str]:
     """What was attempted and kept in, once for each kind."""
-    seen: dict[str, tuple[str, str]] = {}
-    imports = (*evidence.imports, *(one for m in evidence.modules for one in (m.alone, m.forced) if one))
-    for one in imports:
-        for attempt in one.attempts:
-            seen.setdefault(attempt.what, (attempt.detail, f"importing {one.module}"))
-    for attempt in evidence.source_build.attempts if evidence.source_build else ():
-        seen.setdefault(attempt.what, (attempt.detail, "building it"))
-    for what, (detail, where) in seen.items():
-        yield f"Contained: {where} {what}{f' ({detail})' if detail else ''}."
+    for what, (attempt, doing) in attempts(evidence).items():
+        times_ = f", {attempt.times} times" if attempt.times > 1 else ""
+        detail = f" ({attempt.detail}{times_})" if attempt.detail else times_
+        yield f"Contained: {doing} {what}{detail}."
 
 
 # -- terminal and Markdown ---------------------------------------------------------------------------------------------

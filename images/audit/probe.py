@@ -50,11 +50,13 @@ def watch(instructions):
     _say(total=len(names) + len(modules))
     child = _Child(target, instructions["seconds"])
     for name in names:
-        _say(imported=child.load(name))
-        _say(imported=child.load(name, forced=True))
+        plain = child.load(name)
+        _say(imported=plain)
+        if plain["ending"] == "done":
+            _say(imported=child.load(name, forced=True))
     for name, file in modules:
         alone = child.load(name)
-        forced = child.load(name, forced=True) if alone["gil"] is not False else None
+        forced = child.load(name, forced=True) if alone["gil"] else None
         declares = _declares(name, os.path.join(target, file))
         _say(module={"name": name, "file": file, "declares": declares, "alone": alone, "forced": forced})
     if script := instructions["smoke"]:
