@@ -43,7 +43,11 @@ class Answer(StrEnum):
 # -- evidence ----------------------------------------------------------------------------------------------------------
 
 
-class File(Struct, frozen=True, kw_only=True):
+class Seen(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of what is kept as evidence: what is not there is as by default."""
+
+
+class File(Seen, frozen=True, kw_only=True):
     """A file that an index has of a package."""
 
     name: str
@@ -72,7 +76,7 @@ class File(Struct, frozen=True, kw_only=True):
         return "-".join(self.name.removesuffix(".whl").split("-")[-3:]) if self.is_wheel else ""
 
 
-class Offer(Struct, frozen=True, kw_only=True):
+class Offer(Seen, frozen=True, kw_only=True):
     """What an index offers of the release that was asked for: the newest one, or the newest that a specifier allows."""
 
     version: str = ""
@@ -102,7 +106,7 @@ class Ending(StrEnum):
     """It was stopped at the time limit."""
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class Attempt(Seen, frozen=True, kw_only=True):
     """Something attempted at import that its container refuses or keeps in.
 
     Audit events of Python say so: what native code does by itself is contained all the same, and not seen.
@@ -115,7 +119,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     times: int = 1
 
 
-class Import(Struct, frozen=True, kw_only=True):
+class Import(Seen, frozen=True, kw_only=True):
     """One import in a fresh process of the build, without network, as nobody in particular."""
 
     module: str
@@ -123,7 +127,7 @@ class Import(Struct, frozen=True, kw_only=True):
     forced: bool = False
     """With PYTHON_GIL=0: the GIL stays off whatever is loaded."""
     gil: bool | None = None
-    """Whether the GIL is on after it; None where nobody was left to ask."""
+    """Whether the GIL is on after it; None, or absent, where nobody was left to ask."""
     turned_on_by: str = ""
     """The module that the GIL was turned on for, as the RuntimeWarning names it."""
     warning: str = ""
@@ -138,13 +142,13 @@ class Import(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Module(Struct, frozen=True, kw_only=True):
+class Module(Seen, frozen=True, kw_only=True):
     """An extension module of the package."""
 
     name: str
     file: str
     """Below the folder that the package is installed in."""
-    declares: bool | None
+    declares: bool | None = None
     """Whether it declares Py_mod_gil as not used, read from its definition without executing it; None if unreadable."""
     alone: Import
     """Imported first in a fresh process, with the packages that it lies in."""
@@ -152,7 +156,7 @@ class Module(Struct, frozen=True, kw_only=True):
     """The same with PYTHON_GIL=0; tried where it is not imported without the GIL anyway."""
 
 
-class Smoke(Struct, frozen=True, kw_only=True):
+class Smoke(Seen, frozen=True, kw_only=True):
     """A thread smoke test: the same work in one thread and in several.
 
     It is a script workloads/audit/NAME.py, named after the package with _ for -.  It executes in a fresh process of the
@@ -179,7 +183,7 @@ class Smoke(Struct, frozen=True, kw_only=True):
         return self.seconds[0] / self.seconds[1] if self.seconds and self.seconds[1] else None
 
 
-class SourceBuild(Struct, frozen=True, kw_only=True):
+class SourceBuild(Seen, frozen=True, kw_only=True):
     """An attempt to build a wheel from the source distribution, whose setup scripts execute: no network, limits."""
 
     wheel: str = ""
@@ -190,7 +194,7 @@ class SourceBuild(Struct, frozen=True, kw_only=True):
     """What the setup scripts attempted and were refused."""
 
 
-class Evidence(Struct, frozen=True, kw_only=True):
+class Evidence(Seen, frozen=True, kw_only=True):
     """Everything that was seen of one package on one build."""
 
     asked: str
@@ -222,7 +226,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Seen, frozen=True, kw_only=True):
     """The answer for one package on one build."""
 
     answer: Answer
@@ -370,7 +374,8 @@ def _trips(finding: Finding, gate: Gate) -> bool:
 
 def judge(evidence: Evidence) -> Finding:
     """The answer that the evidence gives.  What is worst decides: a crash before a GIL that comes back."""
-    kept = f"; kept in: {', '.join(kept)}" if (kept := attempts(evidence)) else ""
+    shown = [f"{what} ({one.detail[:40]})" if one.detail else what for what, (one, _) in attempts(evidence).items()]
+    kept = f"; contained: {', '.join(shown)}" if shown else ""
     for rule in (_undecided, _not_installable, _crashed, _hung, _unimportable, _unsafe, _turned_on, _built):
         if found := rule(evidence):
             answer, because, module = found
@@ -414,7 +419,7 @@ def _not_installable(evidence: Evidence) -> _Found:
     if evidence.missing and evidence.missing_offer is not None:
         answer, because = _without_wheel(evidence.missing_offer, evidence.missing)
         return answer, f"it needs {evidence.missing}: {because}", ""
-    return Answer.NO_BUILD, evidence.refusal or "it could not be installed", ""
+    return Answer.UNKNOWN, f"it could not be installed: {evidence.refusal}", ""
 
 
 def _without_wheel(offered: Offer, name: str) -> tuple[Answer, str]:

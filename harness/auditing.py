@@ -181,7 +181,7 @@ def survey(
         for one in facts:
 
             def serve(jobs: Jobs, one: BuildFacts = one) -> None:
-                with connected() as own, open_shop(own, one, index, desk) as shop:
+                with connected() as own, open_shop(own, one, desk) as shop:
                     jobs.serve(Prober(own, one, desk, shop, jobs.stop, seconds, build_source))
 
             fitting = [(asked, what) for asked, what in wanted if audit.applies(what, one.release)]

@@ -84,9 +84,8 @@ class Desk:
     downloads: Path
     """A folder for each package; the shop writes to it."""
     cache: Path
-    """pip's, which outlives the audit."""
-    environment: Mapping[str, str]
-    """What pip in the shop is told of the host."""
+    """Wheels that an index gave, and pip compiled: it outlives the audit."""
+    index: Index
 
 
 class _Files(msgspec.Struct):
@@ -111,7 +110,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 @contextmanager
 def open_desk(index: Index, cache: Path, smoke: Path = SMOKE) -> Iterator[Desk]:
     """Copies of what cells read, so that nothing changes meanwhile, and room for downloads; removed at the end."""
-    (cache / "pip").mkdir(parents=True, exist_ok=True)
+    (cache / "wheels").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="audit-", dir=cache, ignore_cleanup_errors=True) as name:
         tools, downloads = Path(name) / "tools", Path(name) / "downloads"
         ignored = shutil.ignore_patterns("__pycache__")
@@ -125,34 +124,35 @@ def open_desk(index: Index, cache: Path, smoke: Path = SMOKE) -> Iterator[Desk]:
         for path in (Path(name), tools, *tools.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         downloads.mkdir()
-        yield Desk(tools, downloads, cache / "pip", _environment(index))
+        yield Desk(tools, downloads, cache, index)
 
 
-def _environment(index: Index) -> dict[str, str]:
+def _environment(index: Index, *, with_kept: bool) -> dict[str, str]:
+    """Of pip in the shop: what the host says of its index, and perhaps the wheels that are kept."""
+    folders = ["/offered"] * bool(index.folder) + ["/cache/wheels"] * (with_kept and not index.alone)
     settings = {
         "PYTHONPATH": "/desk/pip",
         "PYTHONPYCACHEPREFIX": "/cache/compiled",
-        "PIP_CACHE_DIR": "/cache",
         "PIP_CONFIG_FILE": "/desk/host/pip.conf",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_FIND_LINKS": " ".join(folders),
+        "PIP_NO_CACHE_DIR": "1",
         "PIP_NO_INPUT": "1",
         "PIP_PROGRESS_BAR": "off",
         "PIP_ROOT_USER_ACTION": "ignore",
     }
     if index.ingredients.ca_bundle:
         settings["PIP_CERT"] = "/desk/host/ca.crt"
-    if index.folder is not None:
-        settings["PIP_FIND_LINKS"] = "/offered"
     if index.alone:
         settings["PIP_NO_INDEX"] = "1"
     return {**ENVIRONMENT, **index.ingredients.proxies, **settings}
 
 
 @contextmanager
-def open_shop(connection: Connection, facts: BuildFacts, index: Index, desk: Desk) -> Iterator[Cell]:
+def open_shop(connection: Connection, facts: BuildFacts, desk: Desk) -> Iterator[Cell]:
     """A cell that downloads for a build; it has the network and executes nothing of any package."""
-    shown = {desk.tools: "/desk"} | ({index.folder: "/offered"} if index.folder else {})
-    walls = Walls(shown=shown, given={desk.downloads: "/wheels", desk.cache: "/cache"}, network=not index.alone)
+    shown = {desk.tools: "/desk"} | ({desk.index.folder: "/offered"} if desk.index.folder else {})
+    walls = Walls(shown=shown, given={desk.downloads: "/wheels", desk.cache: "/cache"}, network=not desk.index.alone)
     with cell(connection.client, facts, walls) as made:
         yield made
 
@@ -226,8 +226,19 @@ class Prober:
             return ""
         place = f"/wheels/{folder.relative_to(self.desk.downloads)}"
         argv = ["-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={place}", *wanted]
-        status, printed = self._in_shop(argv)
-        return _complaint(printed) if status else ""
+        status, printed = self._in_shop(argv, with_kept=True)
+        if status:
+            return _complaint(printed) or "pip did not say why"
+        self._keep(folder)
+        return ""
+
+    def _keep(self, folder: Path) -> None:
+        """Have what an index gave at hand for the next audit, whether or not the index lets pip keep it."""
+        own = self.desk.index.folder
+        for wheel in () if self.desk.index.alone else folder.glob("*.whl"):
+            if not (own and (own / wheel.name).exists()):
+                with suppress(FileExistsError):
+                    os.link(wheel, self.desk.cache / "wheels" / wheel.name)
 
     def _download_source(self, name: str, file: str, folder: Path) -> str:
         """A source archive, wheels of what builds it, and of what it needs.  Why not; empty where they are there."""
@@ -239,9 +250,9 @@ class Prober:
         (folder / "builders").mkdir()
         return self._download(folder / "builders", *builders) or self._download(folder, *needs)
 
-    def _in_shop(self, argv: list[str]) -> tuple[int, str]:
+    def _in_shop(self, argv: list[str], *, with_kept: bool = False) -> tuple[int, str]:
         user = f"{os.getuid()}:{os.getgid()}"
-        worker = self.shop.start(argv, dict(self.desk.environment), user=user, kept=_OUTPUT)
+        worker = self.shop.start(argv, _environment(self.desk.index, with_kept=with_kept), user=user, kept=_OUTPUT)
         status = self._wait(worker, _FETCH_SECONDS)
         return (1 if status is None else status), worker.output()
 

@@ -264,8 +264,7 @@ def _follow(process, reading, seconds):
                         break
         if last:
             ended = process.wait()
-    with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     process.stdout.close()
     os.close(ending)
@@ -452,7 +451,7 @@ def import_one(name, number, target):
 
 def execute(path, number, target):
     watch_, report = _begin(number, target)
-    sys.path[:0] = [os.path.dirname(path)]
+    sys.path.append(os.path.dirname(path))  # last: a smoke test is named like what it tests
     sys.argv = [path]
     import runpy
 
