@@ -61,11 +61,12 @@ except OSError:
 RACE = """
 import json, threading
 import races
-each, threads = 20_000_000, 4
-workers = [threading.Thread(target=races.count, args=(each,)) for _ in range(threads)]
-for one in workers: one.start()
-for one in workers: one.join()
-counted, right = races.count(0), each * threads
+each, threads, rounds, counted, right = 500_000, 4, 20, 0, 0
+while counted == right and rounds:
+    workers = [threading.Thread(target=races.count, args=(each,)) for _ in range(threads)]
+    for one in workers: one.start()
+    for one in workers: one.join()
+    counted, right, rounds = races.count(0), right + each * threads, rounds - 1
 print(json.dumps({"threads": threads, "same": counted == right, "said": f"counted to {counted} instead of {right}"}))
 """
 AGREES = 'print(\'{"threads": 4, "same": true, "seconds": [2.0, 1.0]}\')'
