@@ -495,9 +495,11 @@ def _ready(evidence: Evidence) -> str:
         return f"{pure}the GIL stays off when it is imported"
     failed = [one.name for one in evidence.modules if one.alone.ending is not Ending.DONE]
     modules = "1 extension module keeps" if tried == 1 else f"{tried - len(failed)} of {tried} extension modules keep"
+    shown = f"{failed[0]} and {len(failed) - 1} more do" if len(failed) > 1 else f"{''.join(failed)} does"
+    but = f", and {shown} not import here" if failed else ""
     smoke = evidence.smoke
     threads = f"; {smoke.threads} threads agree with one" if smoke and smoke.same else ""
-    return f"{modules} the GIL off{threads}"
+    return f"{modules} the GIL off{but}{threads}"
 
 
 def _plain(evidence: Evidence) -> list[Import]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.audit import Answer, Audit, Ending, Evidence, Finding, Import, Module, Offer, attempts
@@ -25,6 +24,12 @@ SIGNS = {
     Answer.CRASHES: "✗",
     Answer.UNKNOWN: "?",
 }
+
+ORDER = (
+    *(Answer.CRASHES, Answer.HANGS, Answer.FAILS, Answer.UNSAFE, Answer.TURNS_GIL_ON),
+    *(Answer.NO_BUILD, Answer.SOURCE_ONLY, Answer.UNKNOWN, Answer.READY),
+)
+"""What stands in the way comes first."""
 
 MEANINGS = {
     Answer.READY: "It installs from a wheel, everything in it that was tried imports, and the GIL stays off.",
@@ -63,10 +68,17 @@ def _headline(audit: Audit, build: str, release: str) -> str:
     return f"{ready} of {count(len(findings), 'package')} {are} ready for {build}, CPython {release}"
 
 
-def tally(audit: Audit, build: str) -> list[tuple[Answer, int]]:
-    """How often each answer was given, in the order of answers."""
-    found = Counter(one.answer for one in of_build(audit, build))
-    return [(answer, found[answer]) for answer in Answer if found[answer]]
+def tally(audit: Audit, build: str) -> list[tuple[Answer, list[str]]]:
+    """The packages that each answer was given to, what stands in the way first."""
+    found: dict[Answer, list[str]] = {}
+    for one in worst_first(audit, build):
+        found.setdefault(one.answer, []).append(one.evidence.package)
+    return list(found.items())
+
+
+def worst_first(audit: Audit, build: str) -> list[Finding]:
+    """The findings of a build, those that stand in the way first."""
+    return sorted(of_build(audit, build), key=lambda one: (ORDER.index(one.answer), one.evidence.package))
 
 
 def of_build(audit: Audit, build: str) -> list[Finding]:
@@ -110,7 +122,8 @@ def _offered(evidence: Evidence) -> Iterator[str]:
 
 
 def _no_wheel(offer: Offer, name: str) -> str:
-    others = f" Its wheels for this machine are {', '.join(offer.other_tags)}." if offer.other_tags else ""
+    abis = dict.fromkeys(tag.rpartition("-")[0] for tag in offer.other_tags)
+    others = f" Its wheels for this machine are {', '.join(abis)}." if abis else ""
     stable = (
         " A free-threaded build cannot load abi3." if any("-abi3-" in f"-{tag}-" for tag in offer.other_tags) else ""
     )
@@ -192,7 +205,7 @@ def text(audit: Audit) -> str:
     """A table for each build; no colours, and nothing that a terminal would obey."""
     parts = []
     for build in audit.builds:
-        rows = [row(one) for one in of_build(audit, build.name)]
+        rows = [row(one) for one in worst_first(audit, build.name)]
         short = [(*cells, why if len(why) <= _SHOWN else f"{why[: _SHOWN - 1]}…") for *cells, why in rows]
         parts += [wrapped(f"{_headline(audit, build.name, build.release)}."), columns(_HEADER, short)]
     return printable("\n\n".join([*parts, wrapped(NOTE)]))
@@ -202,7 +215,7 @@ def markdown_of(audit: Audit) -> str:
     """For a pull request: a table for each build, and the evidence folded away."""
     parts = []
     for build in audit.builds:
-        findings = of_build(audit, build.name)
+        findings = worst_first(audit, build.name)
         parts.append(f"**{markdown.escaped(_headline(audit, build.name, build.release))}.**")
         parts.append(markdown.table(_HEADER, [row(one) for one in findings]))
         for one in findings:
