@@ -14,6 +14,9 @@ from harness.model import Measure, Strategy, Workload
 EVERYTHING = "all"
 """Names every workload."""
 
+_AUDITS = "audit"
+"""The folder of scripts that `inv audit` executes, which are no workloads."""
+
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "sixteen": 16}
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 
@@ -21,7 +24,7 @@ _SECONDS = {"h": 3600, "m": 60, "s": 1}
 def load_workloads(folder: Path) -> tuple[Workload, ...]:
     """Every workload below `folder`, by name.  RequestError where one's PEP 723 block is wrong."""
     paths = (path for path in sorted(folder.glob("*/*.py")) if not path.name.startswith("_"))
-    return tuple(_load_workload(folder, path) for path in paths)
+    return tuple(_load_workload(folder, path) for path in paths if path.parent.name != _AUDITS)
 
 
 def _load_workload(folder: Path, script: Path) -> Workload:

@@ -1,12 +1,10 @@
 """What an installed package does on this interpreter: executed inside a throw-away container, by the build itself.
 
-    probe.py INSTRUCTIONS      watch: find modules, import each in a fresh process, print a line of JSON for each;
+    probe.py INSTRUCTIONS      find modules, import each in a fresh process, print a line of JSON for each;
                                or build a source archive, which executes its setup scripts
-    probe.py import NAME FD    such a process: import one name and say through descriptor FD what came of it
-    probe.py script FILE FD    likewise: execute a script, a smoke test
 
-The watching process never imports the package.  What a child prints is counted and forgotten but for its end, and it is
-killed, with everything it started, when its time is over.
+This process never imports the package: child.py does.  What a child prints is counted and forgotten but for its end,
+and it is killed, with everything it started, when its time is over.
 """
 
 import contextlib
@@ -23,8 +21,9 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
+from typing import Any
 
+_CHILD = str(pathlib.Path(__file__).with_name("child.py"))
 _KEPT = 2000
 """Bytes kept of what a child prints, and characters of an error."""
 _REPORTED = 200_000
@@ -42,7 +41,8 @@ _LIMITS = {
 # -- in the process that watches ---------------------------------------------------------------------------------------
 
 
-def watch(instructions):
+def watch(instructions: dict[str, Any]) -> None:
+    """Print what an installed package consists of and does."""
     target = instructions["target"]
     distributions = {_canonical(d.metadata["Name"]): d for d in importlib.metadata.distributions(path=[target])}
     _say(installed={name: one.version for name, one in distributions.items()})
@@ -57,13 +57,13 @@ def watch(instructions):
     for name, file in modules:
         alone = child.load(name)
         forced = child.load(name, forced=True) if alone["gil"] else None
-        declares = _declares(name, os.path.join(target, file))
+        declares = _declares(name, pathlib.Path(target, file))
         _say(module={"name": name, "file": file, "declares": declares, "alone": alone, "forced": forced})
     if script := instructions["smoke"]:
         _say(smoke=child.smoke(script))
 
 
-def build(instructions):
+def build(instructions: dict[str, Any]) -> None:
     """Make a wheel in /tmp/built of a source archive, with builders that are installed already."""
     options = ["--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--wheel-dir=/tmp/built"]
     path = ["/desk/audit/hook", instructions["builders"], "/desk/pip"]
@@ -82,16 +82,18 @@ def build(instructions):
     _say(built={"wheel": made[0] if made else "", "complaint": complaint[-_KEPT:], "attempts": attempts})
 
 
-def _say(**line):
+def _say(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
-def _canonical(name):
+def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _contents(distribution, target):
-    """Names to import, of packages and modules at the top; and extension modules with their files.  Tests are neither."""
+def _contents(
+    distribution: importlib.metadata.Distribution, target: pathlib.Path
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Names to import, of packages and modules at the top; extension modules with their files; tests are neither."""
     files = [
         file for file in distribution.files or () if ".." not in file.parts and not file.parts[0].endswith("-info")
     ]
@@ -105,11 +107,11 @@ def _contents(distribution, target):
     return [name for name in map(".".join, public or names) if name not in loaded][:8], modules
 
 
-def _suffix(name):
+def _suffix(name: str) -> str:
     return next((one for one in importlib.machinery.all_suffixes() if name.endswith(one)), "")
 
 
-def _module(file, target):
+def _module(file: importlib.metadata.PackagePath, target: pathlib.Path) -> str:
     """The name of the extension module that a file is; empty where it is something else, a library perhaps."""
     suffix = next((one for one in importlib.machinery.EXTENSION_SUFFIXES if file.name.endswith(one)), "")
     parts = (*file.parts[:-1], file.name.removesuffix(suffix)) if suffix else ()
@@ -125,14 +127,14 @@ def _module(file, target):
 class _Child:
     """Fresh processes, one after the other."""
 
-    def __init__(self, target, seconds):
+    def __init__(self, target: str, seconds: float) -> None:
         self._target = target
         self._seconds = seconds
         self._ours = _processes()
 
-    def load(self, name, forced=False):
+    def load(self, name: str, *, forced: bool = False) -> dict[str, Any]:
         """Import one name in a process of its own."""
-        seen = self._execute("import", name, forced)
+        seen = self._execute("import", name, forced=forced)
         ended = seen["ended"]
         outcome = seen["lines"].get("outcome", {})
         found = {"module": name, "forced": forced, "gil": outcome.get("gil"), "error": ""}
@@ -159,7 +161,7 @@ class _Child:
             "seconds": seen["seconds"],
         }
 
-    def smoke(self, script):
+    def smoke(self, script: str) -> dict[str, Any]:
         """Execute a smoke test."""
         seen = self._execute("script", script, forced=False)
         ended = seen["ended"]
@@ -170,7 +172,7 @@ class _Child:
             found = {key: answer[key] for key in ("threads", "same", "seconds", "said") if key in answer}
         except (ValueError, TypeError):
             found = {"said": last[-_KEPT:]}
-        found |= {"script": os.path.basename(script), "gil": outcome.get("gil")}
+        found |= {"script": pathlib.Path(script).name, "gil": outcome.get("gil")}
         if ended == "hung":
             return found | {"ending": "hung", "said": f"stopped after {self._seconds:.0f} s"}
         if ended < 0:
@@ -179,11 +181,11 @@ class _Child:
             return found | {"ending": "refused", "said": outcome["raised"]}
         return found | {"ending": "done" if ended == 0 else "exited"}
 
-    def _execute(self, verb, subject, forced):
+    def _execute(self, verb: str, subject: str, *, forced: bool) -> dict[str, Any]:
         options = ["-I", "-X", "pycache_prefix=/tmp/pycache", *(["-X", "gil=0"] if forced else [])]
-        return self.execute([*options, __file__, verb, subject, "{report}", self._target])
+        return self.execute([*options, _CHILD, verb, subject, "{report}", self._target])
 
-    def execute(self, argv, environment=None):
+    def execute(self, argv: list[str], environment: dict[str, str] | None = None) -> dict[str, Any]:
         """Start the interpreter with `argv`, in which {report} becomes a descriptor, and follow it to its end."""
         began, before = time.monotonic(), _met_limits()
         reading, writing = os.pipe()
@@ -213,7 +215,7 @@ class _Child:
         seen["seconds"] = round(time.monotonic() - began, 3)
         return seen
 
-    def _end_others(self):
+    def _end_others(self) -> list[str]:
         """Kill whatever a child left; returns what it was, by name."""
         left = {}
         for _ in range(50):
@@ -229,7 +231,7 @@ class _Child:
         return list(left.values())
 
 
-def _follow(process, reading, seconds):
+def _follow(process: "subprocess.Popen[bytes]", reading: int, seconds: float) -> dict[str, Any]:
     """Read what a child prints and reports until it ends; it is killed when its time is over."""
     output, said, reported = 0, b"", b""
     deadline = time.monotonic() + seconds
@@ -274,7 +276,7 @@ def _follow(process, reading, seconds):
     }  # fmt: skip
 
 
-def _reports(reported):
+def _reports(reported: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Lines by what they are, and attempts with their counts."""
     lines, attempts = {}, {}
     for text in reported.decode(errors="replace").splitlines():
@@ -292,24 +294,24 @@ def _reports(reported):
     return lines, list(attempts.values())
 
 
-def _warned(said):
+def _warned(said: str) -> str:
     """The warning that the GIL came back, among other things that were printed."""
     line = next((line for line in said.splitlines() if _GIL.search(line)), "")
     return line[line.index("The global") :] if line else ""
 
 
-def _signal(number):
+def _signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
 
 
-def _met(limits):
+def _met(limits: list[str]) -> str:
     return "".join(f", at the limit of {what}" for what in limits)
 
 
-def _met_limits():
+def _met_limits() -> dict[str, int]:
     """How often each limit of the container was met so far."""
     met = {}
     for what, places in _LIMITS.items():
@@ -322,10 +324,10 @@ def _met_limits():
     return met
 
 
-def _processes():
+def _processes() -> dict[int, str]:
     """Every process that is alive here: number to what it executes."""
     found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in filter(str.isdigit, (path.name for path in pathlib.Path("/proc").iterdir())):
         try:
             state = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")[2]
             command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -365,7 +367,7 @@ class _Definition(ctypes.Structure):
     ]
 
 
-def _declares(name, path):
+def _declares(name: str, path: pathlib.Path) -> bool | None:
     """Whether a module's definition has Py_mod_gil as not used; None where it cannot be read.
 
     The definition is what its PyInit function returns: the module itself is neither made nor executed.  Loading a
@@ -384,14 +386,14 @@ def _declares(name, path):
         finally:
             os._exit(0)
     os.close(writing)
-    with open(reading, "rb") as file:
+    with os.fdopen(reading, "rb") as file:
         answer = file.read(1)
     os.waitpid(child, 0)
     return {b"y": True, b"n": False}.get(answer)
 
 
-def _read_definition(stem, path):
-    initialise = getattr(ctypes.PyDLL(path), f"PyInit_{stem}")
+def _read_definition(stem: str, path: pathlib.Path) -> bool | None:
+    initialise = getattr(ctypes.PyDLL(str(path)), f"PyInit_{stem}")
     initialise.restype = ctypes.py_object
     definition = initialise()
     if type(definition).__name__ != "moduledef":  # single-phase initialisation, which made a module
@@ -407,69 +409,6 @@ def _read_definition(stem, path):
     return None
 
 
-# -- in the process that imports ---------------------------------------------------------------------------------------
-
-
-def _begin(number, target):
-    with contextlib.suppress(OSError):
-        pathlib.Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # not the one that watches
-    sys.path[:0] = [str(pathlib.Path(__file__).parent)]
-    from watch import Watch, to_descriptor
-
-    sys.path[0] = target
-    report = to_descriptor(number)
-
-    def show(message, category, *_args, **_options):
-        if _GIL.search(str(message)):
-            report({"warning": {"text": str(message)}})
-
-    warnings.simplefilter("default")
-    warnings.showwarning = show
-    return Watch(report), report
-
-
-def _end(watch_, report, error=None):
-    watch_.finish()
-    outcome = {"gil": watch_.see_gil(), "culprit": watch_.culprit}
-    if error is not None:
-        first = next(iter(str(error).splitlines()), "")
-        outcome["raised"] = f"{type(error).__name__}: {first}"[:_KEPT] if first else type(error).__name__
-    report({"outcome": outcome})
-
-
-def import_one(name, number, target):
-    watch_, report = _begin(number, target)
-    try:
-        importlib.import_module(name)
-    except SystemExit:
-        raise
-    except BaseException as error:
-        _end(watch_, report, error)
-        sys.exit(1)
-    _end(watch_, report)
-
-
-def execute(path, number, target):
-    watch_, report = _begin(number, target)
-    sys.path.append(os.path.dirname(path))  # last: a smoke test is named like what it tests
-    sys.argv = [path]
-    import runpy
-
-    try:
-        runpy.run_path(path, run_name="__main__")
-    except SystemExit as error:
-        _end(watch_, report)
-        sys.exit(error.code)
-    except BaseException as error:
-        _end(watch_, report, error)
-        sys.exit(1)
-    _end(watch_, report)
-
-
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        wanted = json.loads(sys.argv[1])
-        build(wanted) if "build" in wanted else watch(wanted)
-    else:
-        verb, subject, descriptor, folder = sys.argv[1:]
-        {"import": import_one, "script": execute}[verb](subject, int(descriptor), folder)
+    wanted = json.loads(sys.argv[1])
+    build(wanted) if "build" in wanted else watch(wanted)

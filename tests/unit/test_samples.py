@@ -11,9 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from harness import comparing, store
+from harness import audit, auditing, comparing, store
 from harness.errors import RegressionError
-from reports import compare, compare_page, compare_text, page, release_page, release_prose, releases, summary, verdict
+from reports import (
+    audit_page,
+    compare,
+    compare_page,
+    compare_text,
+    page,
+    release_page,
+    release_prose,
+    releases,
+    summary,
+    verdict,
+)
 from reports.analysis import analyse
 from reports.findings import Findings
 
@@ -59,6 +70,22 @@ def test_the_page_of_releases() -> None:
         "from 3.13.14 to 3.14.6",
         "Free-threaded it became 9.8 % faster (95 % interval 8.5 % to 11.2 %) from 3.13.14 to 3.14.6",
     )
+
+
+def test_the_audit() -> None:
+    found = auditing.load(SAMPLES / "audit")
+    page_ = (SAMPLES / "audit/index.html").read_text()
+
+    assert audit_page.render(found) == page_
+    assert [audit.judge(one.evidence) for one in found.findings] == list(found.findings)
+    assert auditing.encode(found) == (SAMPLES / "audit/audit.json").read_bytes()
+    answers = {one.evidence.package: one.answer for one in found.findings}
+    assert len(answers) >= 20
+    assert answers["numpy"] is audit.Answer.READY
+    assert answers["lxml"] is audit.Answer.TURNS_GIL_ON
+    assert answers["opencv-python"] is audit.Answer.SOURCE_ONLY
+    assert answers["tensorflow"] is audit.Answer.NO_BUILD
+    assert "http" not in auditing.encode(found).decode()
 
 
 def test_the_comparison_of_two_runs() -> None:
