@@ -186,8 +186,8 @@ def test_what_is_not_signed_by_the_pinned_key_stops_the_build(
 def test_a_mirror_that_debian_did_not_sign_stops_the_build_of_its_packages(
     world: World, client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mirror = world.publish("mirror", {}, world.signed) + "/"
-    monkeypatch.setattr(network, "apt_mirror", lambda distribution: mirror)
+    mirror = world.publish("mirror", {}, world.signed)
+    monkeypatch.setattr(network, "apt_mirror", lambda distribution: f"{mirror}/")
     build = next(one for one in builds.load().values() if (one.source, one.base) == (Source.DEBIAN, SUITE))
     shutil.copytree(builds.IMAGES, tmp_path / "images")
     with (tmp_path / "images" / "debian.Dockerfile").open("a") as dockerfile:
@@ -196,9 +196,8 @@ def test_a_mirror_that_debian_did_not_sign_stops_the_build_of_its_packages(
     tags, containers = _tags(client, build.name), _containers(client)
     with pytest.raises(MeasurementError) as caught:
         Foundry(cache=tmp_path).ensure(build, Silent())
-    assert f"{mirror} {SUITE} InRelease' is not signed" in Path(caught.value.hint.partition(": ")[2]).read_text()
-    assert mirror in caught.value.message
-    assert "NO_PUBKEY" in caught.value.message or "is not signed" in caught.value.message
+    assert f"'{mirror} {SUITE} InRelease' is not signed" in caught.value.message
+    assert world.good.fingerprint in caught.value.message, "the key that Debian's keyring does not have"
     assert (_tags(client, build.name), _containers(client)) == (tags, containers)
 
 

@@ -68,9 +68,11 @@ class Registry:
         return f"{self.address}/python:{self.series}-slim-trixie"
 
     def publish(self, edition: str) -> str:
-        """Push an image, which the engine then forgets.  Returns its digest."""
+        """Push an image; the engine keeps its layers, and forgets its digest.  Returns that."""
         dockerfile = _LOOKALIKE.format(image=self.image, edition=edition).encode()
-        self.client.images.build(fileobj=io.BytesIO(dockerfile), tag=self.tag, rm=True, forcerm=True)
+        local = f"{self.address}/lookalike:{edition}"
+        made, _ = self.client.images.build(fileobj=io.BytesIO(dockerfile), tag=local, rm=True, forcerm=True)
+        made.tag(self.tag)
         for event in self.client.images.push(self.tag, stream=True, decode=True):
             assert "error" not in event, event
         digest = Images(self.client).ask_registry(self.tag)
@@ -195,6 +197,7 @@ def test_the_image_becomes_a_build_with_what_the_workloads_import(
     with_gil, without = pair_facts
     pin = pins.bases[build.base]
     with contextlib.closing(Foundry(cache=tmp_path, pins=pins)) as foundry:
+        assert bases.find(images, build.base, pin) is None, "it has to be pulled"
         assert foundry.offer(build).origin == f"Docker's image {pin.image}"
         facts = foundry.ensure(build, Silent())
         assert foundry.ensure(build, Silent()).image == facts.image
