@@ -172,7 +172,9 @@ class _Found:
         reasons = {failure.message for _, failure in self._records.failures if failure.case in ids}
         named = tuple(f"{name} " for name in self.sought.workloads)
         skipped = {skip.reason for skip in self.run.plan.skipped if f"{skip.case} ".startswith(named)}
-        return "; ".join(sorted(reasons | skipped)) or "it was not measured"
+        disturbed = any(not ids.isdisjoint(self.run.plan.blocks[index].cases) for index in self._records.invalid)
+        nothing = "every block of it was disturbed" if disturbed else "it was not measured"
+        return "; ".join(sorted(reasons | skipped)) or nothing
 
     @property
     def left_out(self) -> str:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.claims import Claim, Place, Publication, Range, Reading
-from harness.journal import Reason
+from harness.journal import ATTEMPTS, Reason
 from harness.model import BuildFacts, Case, Measure, Run, Split, Strategy
 from harness.stats import Effect
 from reports.reproduction import Measurement, Outcome, Result, extrapolated, judge, results
@@ -265,6 +265,15 @@ def test_what_failed_or_was_left_out_is_the_reason() -> None:
     assert failure.message in found.why
     missing = result(cost("1.24", workload="pure_python/records"), run)
     assert "it was not measured" in missing.why
+
+
+def test_blocks_that_were_disturbed_whenever_they_were_measured_are_the_reason() -> None:
+    run = a_run()
+    happened = made_up.disturbed(*range(len(run.plan.blocks)), times=ATTEMPTS)
+    journal = made_up.journal(run, happened=happened)
+    one = cost("1.24")
+    (found,) = results(publication(one), [one], Measurement(run=run, journal=journal, names=NAMES))
+    assert (found.outcome, found.why) == (Outcome.UNDECIDED, "every block of it was disturbed")
 
 
 def test_another_way_to_share_a_job_is_another_case() -> None:
