@@ -17,6 +17,7 @@ import os
 import queue
 import secrets
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -170,10 +171,14 @@ async def _serve(
 ) -> None:
     announced = msgspec.json.encode(offer).decode()
     waiting = False
-    with dask.config.set(_SETTINGS), _stopping() as stop:
+    with (
+        dask.config.set(_SETTINGS),
+        tempfile.TemporaryDirectory(prefix="gilometer-dask-", ignore_cleanup_errors=True) as scratch,
+        _stopping() as stop,
+    ):
         _quiet()
         while not stop.is_set():
-            worker = await _join(where, keys, offer, announced, execute)
+            worker = await _join(where, keys, offer, announced, execute, scratch)
             if worker is None:
                 if not waiting:
                     progress.say(f"no scheduler at {where}; waiting for one")
@@ -189,7 +194,12 @@ async def _serve(
 
 
 async def _join(
-    where: str, keys: Security | None, offer: Offer, announced: str, execute: Callable[[bytes], bytes]
+    where: str,
+    keys: Security | None,
+    offer: Offer,
+    announced: str,
+    execute: Callable[[bytes], bytes],
+    scratch: str,
 ) -> Worker | None:
     """A worker that has joined; None where there is no scheduler, or none that wants it."""
     worker = Worker(
@@ -198,6 +208,7 @@ async def _join(
         nthreads=len(offer.slots),
         resources={"slot": float(len(offer.slots))},
         memory_limit=0,
+        local_directory=scratch,
         security=keys,
         startup_information={_OFFER: lambda _: announced},
         plugins=(_Hands(execute),),
