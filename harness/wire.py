@@ -247,8 +247,9 @@ def _stopping() -> Iterator[asyncio.Event]:
 
 def _quiet() -> None:
     """Dask tells its log of every connection; what matters of it is said by us."""
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in list(logging.root.manager.loggerDict):  # Dask gives each of its own a level
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 # -- a client ----------------------------------------------------------------------------------------------------------
@@ -291,6 +292,7 @@ class Crew:
 
     def offers(self) -> Mapping[str, Offer]:
         """What is offered now, by the address of the worker.  SchedulerGoneError where nobody answers."""
+        self._check()
         try:
             there = self._client.nthreads()
             if not there.keys() <= self._offers.keys():
@@ -334,8 +336,7 @@ class Crew:
                 future = self._events.get_nowait()
             except queue.Empty:
                 future = None
-        if self._client.status != "running":
-            raise SchedulerGoneError(f"the connection is {self._client.status}")
+        self._check()
 
     def forget(self, key: str) -> None:
         """No answer to this attempt is wanted any more."""
@@ -344,6 +345,7 @@ class Crew:
 
     def publish(self, run: str, data: bytes) -> None:
         """Leave a note on a run with the scheduler, for `inv fleet status`."""
+        self._check()
         try:
             self._client.set_metadata([_OFFER, run], data.decode())
         except (OSError, TimeoutError, CancelledError, RuntimeError, AttributeError) as error:
@@ -368,6 +370,11 @@ class Crew:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _check(self) -> None:
+        """Not to wait for Dask to connect again: what it was asked is lost, so a new connection is as good."""
+        if self._client.status != "running":
+            raise SchedulerGoneError(f"the connection is {self._client.status}")
 
     def _event(self, future: Future[bytes]) -> Answer | Lost:
         key = str(future.key).rpartition("/")[0]
