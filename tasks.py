@@ -329,27 +329,52 @@ def worker(
 
 
 @verb(
-    positional=["what"],
+    positional=["what", "folder"],
     help={
-        "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate",
-        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it",
+        "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate; or init: "
+        "make certificates for a new fleet, and a file for --fleet",
+        "folder": "with init: where they are written",
+        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it; with init: HOST or HOST:PORT, "
+        "without it the first of --hosts",
         "certificates": _BENCH_HELP["certificates"],
-        "json": "print as JSON on stdout",
+        "hosts": "with init: names or IP addresses of those that measure, such as bench1,bench2",
+        "days": "with init: for how long certificates are good",
+        "renew": "with init: replace all certificates of a fleet, which shuts out everybody who has an old one",
+        "json": "with status: print as JSON on stdout",
     },
 )
 def fleet(
-    _: Context, what: str, scheduler: str | None = None, certificates: str | None = None, json: bool = False
+    _: Context,
+    what: str,
+    folder: str = "fleet",
+    scheduler: str | None = None,
+    certificates: str | None = None,
+    hosts: str | None = None,
+    days: str = "365",
+    renew: bool = False,
+    json: bool = False,
 ) -> None:
-    """Machines that measure together: who is there, and how far they are.
+    """Machines that measure together: who is there, and how far they are; or certificates for new ones.
 
-    Example: inv fleet status --scheduler tls://bench.example:8786 --certificates ~/.gilometer
+    Example: inv fleet init ~/fleet --hosts bench1,bench2
+    Example: inv fleet status --scheduler ~/fleet/fleet.toml
     """
-    from harness import fleets, specs
+    from harness import specs
     from harness.errors import RequestError
 
-    specs.choose("inv fleet", what, ["status"])
+    if specs.choose("inv fleet", what, ["init", "status"]) == "init":
+        from harness import founding
+
+        if certificates or json:
+            raise RequestError("inv fleet init makes certificates; --certificates and --json are for status")
+        founding.init(folder, hosts, scheduler=scheduler, days=days, renew=renew)
+        return
+    from harness import fleets
+
     if scheduler is None:
         raise RequestError("inv fleet status asks a scheduler: name it with --scheduler")
+    if hosts or renew:
+        raise RequestError("--hosts and --renew are for inv fleet init")
     fleets.status(scheduler, certificates=certificates, as_json=json)
 
 

@@ -86,7 +86,7 @@ class Place:
 
         path = Path(text)
         if "://" in text or not path.is_file():
-            return cls(wire.address(text), Path(certificates).absolute() if certificates else None)
+            return cls(wire.address(text), Path(certificates).absolute() if certificates else None).announced()
         try:
             found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
@@ -94,7 +94,17 @@ class Place:
                 f"{text} does not describe a fleet: {error}", hint='scheduler = "tls://HOST:8786"'
             ) from None
         folder = certificates or (path.parent / found.certificates if found.certificates else "")
-        return cls(wire.address(found.scheduler), Path(folder).absolute() if folder else None)
+        return cls(wire.address(found.scheduler), Path(folder).absolute() if folder else None).announced()
+
+    def announced(self) -> Place:
+        """Itself, after it was said that its certificate ends soon, where it does.  RequestError where it is not good."""
+        from harness import certificates
+
+        if self.certificates and self.address.startswith("tls:"):
+            now = datetime.datetime.now(datetime.UTC)
+            if warning := certificates.check(certificates.Files(self.certificates), now).warning(now):
+                Screen().say(warning)
+        return self
 
 
 # -- verbs -------------------------------------------------------------------------------------------------------------
@@ -126,7 +136,7 @@ def worker(where: str, options: WorkerOptions) -> None:
     from harness import wire
 
     place, screen = Place.of(where, options.certificates), Screen()
-    wire.security(place.address, place.certificates)  # what is missing is said before anything is asked of the engine
+    wire.security(place.address, place.certificates, listens=True)  # said before the engine is asked
     offer = offer_of_this_host(options, screen)
     station = Station(offer, options.engine, runs.WORKLOADS, screen)
     os.sched_setaffinity(0, offers.housekeeping(host.read_topology(), offer.slots))

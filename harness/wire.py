@@ -11,6 +11,7 @@ moves between workers, and nothing wakes up a hundred times a second beside what
 from __future__ import annotations
 
 import asyncio
+import datetime
 import ipaddress
 import logging
 import os
@@ -31,6 +32,7 @@ import msgspec
 from distributed import Client, Future, Scheduler, Security, Worker, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
+from harness import certificates
 from harness.errors import HostError, RequestError
 from harness.fleet import Answer, BlockTask, Offer
 from harness.progress import Progress
@@ -87,19 +89,34 @@ def address(text: str) -> str:
     return f"{parts.scheme}://{host}:{port}"
 
 
-def security(where: str, certificates: Path | None) -> Security | None:
-    """Of a connection: for tls the files ca.pem, cert.pem and key.pem of a folder; None for tcp."""
+def host_of(where: str) -> str:
+    """Name or IP address in an address."""
+    return urlsplit(where).hostname or ""
+
+
+def security(where: str, folder: Path | None, *, listens: bool = False) -> Security | None:
+    """Of a connection: for tls the certificate in a folder, which is checked here first; None for tcp.
+
+    Dask wants a certificate of the same authority from either side.  It does not compare names (`check_hostname` is
+    off), but OpenSSL does refuse a client's certificate where a scheduler or a worker is called.
+
+    RequestError where there is none, it is not good, or it is a client's and `listens`.
+    """
     if where.startswith("tcp:"):
         return None
-    if certificates is None:
+    if folder is None:
         raise RequestError(f"{where} wants certificates", hint="--certificates DIR, as inv fleet init writes them.")
-    files = {name: certificates / f"{name}.pem" for name in ("ca", "cert", "key")}
-    if missing := [str(path) for path in files.values() if not path.is_file()]:
-        raise RequestError(f"{certificates} has no certificates: there is no {', '.join(missing)}")
-    kinds = {
-        f"tls_{role}_{kind}": str(files[kind]) for role in ("scheduler", "worker", "client") for kind in ("cert", "key")
-    }
-    return Security(require_encryption=True, tls_ca_file=str(files["ca"]), **kinds)
+    files = certificates.Files(folder)
+    member = certificates.check(files, datetime.datetime.now(datetime.UTC))
+    if listens and member.role is certificates.Role.CLIENT:
+        raise RequestError(f"{folder} has the certificate of a client, which can be neither scheduler nor worker")
+    pair = {"cert": str(files.certificate), "key": str(files.key)}
+    roles = ("scheduler", "worker", "client")
+    return Security(
+        require_encryption=True,
+        tls_ca_file=str(files.authority),
+        **{f"tls_{role}_{kind}": path for role in roles for kind, path in pair.items()},
+    )
 
 
 def _is_loopback(name: str) -> bool:
@@ -112,9 +129,9 @@ def _is_loopback(name: str) -> bool:
 # -- the scheduler -----------------------------------------------------------------------------------------------------
 
 
-def schedule(where: str, certificates: Path | None, progress: Progress, silence: float = SILENCE_SECONDS) -> None:
+def schedule(where: str, keys: Path | None, progress: Progress, silence: float = SILENCE_SECONDS) -> None:
     """Be the scheduler at an address, until SIGINT or SIGTERM.  HostError where the address cannot be had."""
-    asyncio.run(_schedule(where, security(where, certificates), progress, silence))
+    asyncio.run(_schedule(where, security(where, keys, listens=True), progress, silence))
 
 
 async def _schedule(where: str, keys: Security | None, progress: Progress, silence: float) -> None:
@@ -159,11 +176,9 @@ class _Hands(WorkerPlugin):
         """Nothing: it is only looked up."""
 
 
-def serve(
-    where: str, certificates: Path | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress
-) -> None:
+def serve(where: str, keys: Path | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress) -> None:
     """Be a worker of a scheduler until SIGINT or SIGTERM; joins again whenever the scheduler is back."""
-    asyncio.run(_serve(where, security(where, certificates), offer, execute, progress))
+    asyncio.run(_serve(where, security(where, keys, listens=True), offer, execute, progress))
 
 
 async def _serve(
@@ -270,14 +285,14 @@ class Lost:
 class Crew:
     """The workers of a scheduler, asked and listened to from one thread.  HostError where there is no scheduler."""
 
-    def __init__(self, where: str, certificates: Path | None) -> None:
+    def __init__(self, where: str, keys: Path | None) -> None:
         self.where = where
         self._settings = dask.config.set(_SETTINGS)
         _quiet()
         try:
             self._client = Client(
                 where,
-                security=security(where, certificates) or {},
+                security=security(where, keys) or {},
                 set_as_default=False,
                 timeout=_CONNECT_SECONDS,
                 name=f"gilometer-{os.getpid()}",

@@ -31,6 +31,7 @@ FLOORS = {
     2: {
         "authors",
         "builds",
+        "certificates",
         "dispatch",
         "engine",
         "floors",
@@ -86,6 +87,7 @@ FLOORS = {
         "auditing",
         "comparing",
         "fleets",
+        "founding",
         "reproducing",
         "runs",
         "session",
@@ -190,6 +192,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
 }
 LIBRARIES = {
     "altair": {"reports.charts"},
+    "cryptography": {"harness.certificates"},
     "cyclonedx": {"harness.provenance"},
     "dask": {"harness.wire"},
     "distributed": {"harness.wire"},
