@@ -94,15 +94,25 @@ def registry(pair_facts: tuple[BuildFacts, ...], tmp_path_factory: pytest.TempPa
     command = [str(folder / "usr/bin/docker-registry"), "serve", str(folder / "config.yml")]
     facts = pair_facts[0]
     with (
-        subprocess.Popen(command, stderr=subprocess.DEVNULL) as process,
-        contextlib.closing(docker_client.connect()) as c,
+        contextlib.closing(docker_client.connect()) as client,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
     ):
         try:
             _wait(f"http://{address}/v2/", process)
-            yield Registry(address, c, facts.image, facts.build.series)
+            before = _names(client)
+            yield Registry(address, client, facts.image, facts.build.series)
+            for name in sorted(_names(client) - before, key=lambda name: "-official:" not in name):
+                client.images.remove(name)
         finally:
             process.terminate()
     shutil.rmtree(folder)
+
+
+def _names(client: docker.DockerClient) -> set[str]:
+    """Tags and digests of builds of such images, and of what is of a registry on loopback."""
+    found = client.images.list(filters={"label": LABEL})
+    every = (name for image in found for name in (*image.tags, *(image.attrs.get("RepoDigests") or ())))
+    return {name for name in every if "-official:" in name or name.startswith("127.0.0.1:")}
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -117,22 +127,8 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def images(registry: Registry) -> Iterator[Images]:
-    """The engine's; what is there of this registry and of such builds, and was not there before, is removed."""
-
-    def names() -> set[str]:
-        found = registry.client.images.list(filters={"label": LABEL})
-        return {
-            name
-            for image in found
-            for name in (*image.tags, *(image.attrs.get("RepoDigests") or ()))
-            if "-official:" in name or name.startswith(registry.address)
-        }
-
-    before = names()
-    yield Images(registry.client)
-    for name in sorted(names() - before, key=lambda name: "-official:" not in name):
-        registry.client.images.remove(name)
+def images(registry: Registry) -> Images:
+    return Images(registry.client)
 
 
 @pytest.fixture(scope="module")
