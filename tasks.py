@@ -331,11 +331,11 @@ def worker(
 @verb(
     positional=["what", "folder"],
     help={
-        "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate; or init: "
-        "make certificates for a new fleet, and a file for --fleet",
+        "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate; "
+        "or init: make certificates for a new fleet, and a file for --fleet",
         "folder": "with init: where they are written",
-        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it; with init: HOST or HOST:PORT, "
-        "without it the first of --hosts",
+        "scheduler": "its address, such as tls://bench.example:8786, or a file that has it; "
+        "with init: HOST or HOST:PORT, without it the first of --hosts",
         "certificates": _BENCH_HELP["certificates"],
         "hosts": "with init: names or IP addresses of those that measure, such as bench1,bench2",
         "days": "with init: for how long certificates are good",

@@ -221,7 +221,8 @@ def check(files: Files, now: datetime.datetime) -> Member:
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
-        raise RequestError(f"{files.certificate} is of another authority than {files.authority.name}", hint=_RENEW)
+        told = f"{files.certificate} is of another authority than {files.authority.name}"
+        raise RequestError(told, hint=_RENEW) from None
     if key.public_key() != certificate.public_key():
         raise RequestError(f"{files.key} is not the key of {files.certificate.name}", hint=_RENEW)
     for one in (authority, certificate):

@@ -97,7 +97,7 @@ class Place:
         return cls(wire.address(found.scheduler), Path(folder).absolute() if folder else None).announced()
 
     def announced(self) -> Place:
-        """Itself, after it was said that its certificate ends soon, where it does.  RequestError where it is not good."""
+        """Itself; where its certificate ends soon, that is said.  RequestError where it is not good."""
         from harness import certificates
 
         if self.certificates and self.address.startswith("tls:"):
