@@ -175,7 +175,7 @@ class Smoke(Seen, frozen=True, kw_only=True):
     gil: bool | None = None
     """Whether the GIL was on at its end."""
     said: str = ""
-    """What differs, or the error or signal."""
+    """What differs, or the error or signal; of the same answers perhaps how it scaled."""
 
     @property
     def speedup(self) -> float | None:

@@ -180,9 +180,10 @@ def _smoke(evidence: Evidence) -> Iterator[str]:
     elif not smoke.same:
         yield f"{name}: {smoke.threads} threads come to other answers than one: {smoke.said}."
     else:
-        speed = f", {times(smoke.speedup)} as fast" if smoke.speedup else ""
+        speed = f", {times(smoke.speedup)} as fast" if smoke.speedup and not smoke.said else ""
         on = ", with the GIL on" if smoke.gil else ""
-        yield f"{name}: {smoke.threads} threads come to the same answers as one{speed}{on}."
+        said = f"; {smoke.said}" if smoke.said else ""
+        yield f"{name}: {smoke.threads} threads come to the same answers as one{speed}{on}{said}."
 
 
 def _attempts(evidence: Evidence) -> Iterator[str]:

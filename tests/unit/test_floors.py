@@ -45,6 +45,7 @@ FLOORS = {
         "offers",
         "plan",
         "provenance",
+        "remedies",
         "requirements",
         "pyperformance",
         "samples",
