@@ -624,6 +624,41 @@ def audit(
 
 
 @verb(
+    iterable=["packages"],
+    help={
+        "packages": "what you depend on, such as lxml or numpy==2.4.6",
+        "requirements": "a requirements file, locked or not",
+        "build": "the free-threaded build to move to; without it, the newest that is made here",
+        "run": "the run that says what it would gain; without it, the newest of such a build in results/",
+        "tries": "how many other releases of each package that is not ready are tried",
+        "format": "text, markdown or json",
+        "out": "a file to write to, instead of stdout",
+    },
+)
+def advise(
+    _: Context,
+    packages: list[str],
+    requirements: str | None = None,
+    build: str | None = None,
+    run: str | None = None,
+    tries: str = "6",
+    format: str = "text",  # noqa: A002 - the option's name
+    out: str | None = None,
+) -> int:
+    """What stands in the way of a move to a free-threaded build, which releases help, and what it would gain.
+
+    Example: inv advise -r requirements.txt
+    """
+    from harness import advising
+
+    return advising.advise(
+        advising.AdviseOptions(
+            packages=packages, requirements=requirements, build=build, run=run, tries=tries, form=format, out=out
+        )
+    )
+
+
+@verb(
     help={
         "folder": "where the runs are; results/ without it",
         "json": "print runs and trends as JSON on stdout",

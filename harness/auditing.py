@@ -61,6 +61,8 @@ def run(options: AuditOptions) -> int:
     Returns the exit status: 0, or 4 where a package could not be tried.  RequestError where the request is wrong,
     RegressionError, after everything was written, where --fail-on names what was found.
     """
+    from reports import audit_text
+
     wanted = packages(options)
     gates = tuple(Gate(specs.choose("--fail-on", one, list(Gate))) for one in _items("--fail-on", options.fail_on))
     write = _writer(specs.choose("--format", options.form, FORMATS))
@@ -84,7 +86,7 @@ def run(options: AuditOptions) -> int:
     )
     directory = _keep(audited)
     screen.say(f"all the evidence: {show(directory)}")
-    _deliver(write(audited), audited, options.out)
+    deliver(write(audited), audit_text.headline(audited), options.out, "Audit")
     if error := audit.tripped(found, gates):
         raise error
     return 4 if any(one.answer is Answer.UNKNOWN for one in found) else 0
@@ -311,10 +313,8 @@ def _writer(form: str) -> Callable[[Audit], str]:
     return audit_text.text
 
 
-def _deliver(text: str, audited: Audit, out: str | None) -> None:
-    """To the file, and the headline to the terminal; or all of it to the terminal."""
-    from reports import audit_text
-
+def deliver(text: str, headline: str, out: str | None, what: str) -> None:
+    """To the file, and the headline to the terminal; or all of it to the terminal.  HostError where that fails."""
     if out is None:
         print(text.rstrip("\n"))
     else:
@@ -322,4 +322,4 @@ def _deliver(text: str, audited: Audit, out: str | None) -> None:
             Path(out).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         except OSError as error:
             raise HostError(f"cannot write {out}: {error.strerror}") from error
-        print(f"{audit_text.headline(audited)}\n\nAudit: {out}")
+        print(f"{headline}\n\n{what}: {out}")

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS = {
     1: {
         "audit",
+        "remedies",
         "claims",
         "model",
         "journal",
@@ -45,7 +46,6 @@ FLOORS = {
         "offers",
         "plan",
         "provenance",
-        "remedies",
         "requirements",
         "pyperformance",
         "samples",
@@ -98,22 +98,42 @@ FLOORS = {
         "workshop",
     },
 }
-WITH_PAGES = {"archive", "auditing", "comparing", "fleets", "reproducing", "runs", "showroom"}
+WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleets", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"findings", "markdown"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
-    5: {"analysis", "compare_prose", "imported", "releases", "reproduction", "sections", "stress", "summary"},
-    6: {"audit_text", "compare_text", "reproduction_prose", "reproduction_text", "digest", "page", "release_prose"},
-    7: {"audit_page", "compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
+    5: {
+        "analysis",
+        "compare_prose",
+        "imported",
+        "outlook",
+        "releases",
+        "reproduction",
+        "sections",
+        "stress",
+        "summary",
+    },
+    6: {
+        "audit_text",
+        "compare_text",
+        "reproduction_prose",
+        "reproduction_text",
+        "digest",
+        "page",
+        "release_prose",
+    },
+    7: {"audit_page", "outlook_text", "compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
     ("audit", "errors"),
     ("audit", "model"),
+    ("remedies", "audit"),
+    ("remedies", "model"),
     ("authors", "engine"),
     ("dispatch", "stopping"),
     ("dispatch", "store"),
@@ -140,6 +160,9 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("fleets", "station"),
     ("station", "session"),
     ("archive", "runs"),
+    ("advising", "auditing"),
+    ("advising", "runs"),
+    ("advising", "session"),
     ("auditing", "runs"),
     ("auditing", "session"),
     ("comparing", "runs"),

@@ -40,9 +40,8 @@ def own(folder: Path, text: str) -> dict[str, object]:
 def test_work_that_is_the_same_is_and_says_how_it_scaled(tmp_path: Path) -> None:
     found = own(tmp_path, "def work(share):\n    return sum(range(share + 1000))")
 
-    alone, at_once = found["seconds"]  # type: ignore[misc]
     assert (found["threads"], found["same"]) == (4, True)
-    assert alone > 0 < at_once
+    assert all(one > 0 for one in found["seconds"])  # type: ignore[attr-defined]
     assert "one look, no measurement" in str(found["said"])
 
 
