@@ -84,6 +84,7 @@ FLOORS = {
         "wire",
     },
     4: {
+        "advising",
         "archive",
         "auditing",
         "comparing",
