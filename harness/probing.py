@@ -140,6 +140,7 @@ def _environment(index: Index, *, with_kept: bool) -> dict[str, str]:
         "PIP_NO_INPUT": "1",
         "PIP_PROGRESS_BAR": "off",
         "PIP_ROOT_USER_ACTION": "ignore",
+        "TMPDIR": "/wheels",  # some wheels are larger than /tmp
     }
     if index.ingredients.ca_bundle:
         settings["PIP_CERT"] = "/desk/host/ca.crt"

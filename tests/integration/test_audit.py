@@ -11,7 +11,7 @@ import pytest
 
 from harness import audit, auditing, network, session
 from harness.audit import Answer, Ending, Finding
-from harness.docker_client import LABEL
+from harness.docker_engine import WORKER_LABEL
 from harness.model import BuildFacts
 from harness.probing import Index
 from harness.progress import Silent
@@ -197,10 +197,10 @@ def test_nothing_is_left(found: dict[str, Finding], before: tuple[set[str], set[
 
 
 def made_here() -> tuple[set[str], set[str]]:
-    """Containers of Gilometer, and volumes, that the engine has now."""
+    """Containers that were started from here, and volumes, that the engine has now."""
     client = docker.from_env()
     try:
-        containers = client.containers.list(all=True, filters={"label": LABEL})
+        containers = client.containers.list(all=True, filters={"label": f"{WORKER_LABEL}={platform.node()}"})
         return {str(one.id) for one in containers}, {str(one.id) for one in client.volumes.list()}
     finally:
         client.close()
