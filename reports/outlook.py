@@ -64,7 +64,9 @@ def what_to_do(finding: Finding, remedy: Remedy | None) -> str:
         return f"Use processes with it: none that was tried is ready ({tried})."
     if remedy.newest == remedy.oldest:
         return f"Take {remedy.newest}, the one release tried that is ready ({tried})."
-    first = "and so is no older neighbour" if remedy.settled else "older ones were not all tried"
+    first = "older ones were not all tried"
+    if remedy.settled:
+        first = "no older one has a wheel" if remedy.tried[0] == remedy.oldest else "the one before it is not"
     return f"Take {remedy.newest}; the oldest tried that is ready is {remedy.oldest}, {first} ({tried})."
 
 

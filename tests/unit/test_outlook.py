@@ -36,7 +36,11 @@ def found(*findings: Finding, measured: bool = False, **remedies: Remedy) -> Out
         (Remedy(tried=("1", "2"), with_wheel=9), "none that was tried is ready (2 of 9 releases with a wheel tried)"),
         (Remedy(newest="3", oldest="3", tried=("3",), with_wheel=1, settled=True), "Take 3, the one release tried"),
         (Remedy(newest="3", oldest="2", tried=("2", "3"), with_wheel=4), "older ones were not all tried"),
-        (Remedy(newest="3", oldest="2", tried=("1", "2", "3"), with_wheel=4, settled=True), "so is no older neighbour"),
+        (
+            Remedy(newest="3", oldest="2", tried=("1", "2", "3"), with_wheel=4, settled=True),
+            "2, the one before it is not",
+        ),
+        (Remedy(newest="3", oldest="2", tried=("2", "3"), with_wheel=2, settled=True), "no older one has a wheel"),
     ],
 )
 def test_what_to_do_follows_from_what_was_tried(remedy: Remedy, says: str) -> None:
