@@ -225,7 +225,8 @@ def test_a_tree_is_imported_with_its_labels_under_its_tag(podman: docker.DockerC
 
 
 def test_that_podman_cannot_ask_a_registry_is_no_obstacle(in_podman: BuildFacts, podman: docker.DockerClient) -> None:
-    assert all(bases.obstacle(Images(podman), pin) == "" for pin in load_pins().bases.values())
+    pinned = [pin for pin in load_pins().bases.values() if pin.digest]
+    assert {bases.obstacle(Images(podman), pin) for pin in pinned} == {""}
 
 
 def test_an_image_is_unpacked(engine: DockerEngine, podman: docker.DockerClient, tmp_path: Path) -> None:
