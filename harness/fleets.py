@@ -578,7 +578,7 @@ def _tell(
 
     What shares in `learn` tell of the noise of their hosts is kept.
     """
-    from reports import summary
+    from reports import across, summary
 
     telling = Telling.TEXT if len(measured) == 1 and not as_json else Telling.PAGE
     findings: dict[str, Findings] = {}
@@ -590,12 +590,16 @@ def _tell(
             findings[name] = found
     if as_json:
         data = {name: summary.data(found) for name, found in findings.items()}
-        print(json.dumps({"schema": SCHEMA, "run": fleet.id, "shares": data}, indent=1, allow_nan=False))
+        pooled = list(across.data(across.together(findings)))
+        whole = {"schema": SCHEMA, "run": fleet.id, "shares": data, "together": pooled}
+        print(json.dumps(whole, indent=1, allow_nan=False))
     elif telling is Telling.PAGE:
         classes = {share.name: share.hardware.name for share in fleet.shares}
         for name, found in findings.items():
             print(f"\n{name} ({classes[name]}): {runs.show(measured[name][0] / 'index.html')}")
             print(summary.text(found))
+        if table := across.text(across.together(findings)):
+            print(f"\n{table}")
     return status_
 
 

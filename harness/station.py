@@ -40,7 +40,7 @@ class Station:
     """
 
     def __init__(self, offer: Offer, kind: str, workloads: Path, screen: Screen) -> None:
-        self._offer = offer
+        self.offer = offer
         self._kind = kind
         self._workloads = workloads
         self._screen = screen
@@ -62,7 +62,7 @@ class Station:
         except GilometerError as error:
             refusal = error.message
         return msgspec.json.encode(
-            Answer(key=task.key, host=self._offer.host, lines=tuple(lines), refusal=refusal),
+            Answer(key=task.key, host=self.offer.host, lines=tuple(lines), refusal=refusal),
         )
 
     def close(self) -> None:
@@ -72,12 +72,12 @@ class Station:
             shift.close()
 
     def _slot(self, task: BlockTask) -> Slot:
-        if task.setting.gilometer != self._offer.gilometer:
-            raise RequestError(f"{self._offer.host} has another Gilometer than whoever asks")
+        if task.setting.gilometer != self.offer.gilometer:
+            raise RequestError(f"{self.offer.host} has another Gilometer than whoever asks")
         cpus = {cpu for case in task.setting.plan.cases if case.id in task.block.cases for cpu in case.cpus}
-        found = self._offer.slots_for(cpus | {*task.block.cpus, task.block.home})
+        found = self.offer.slots_for(cpus | {*task.block.cpus, task.block.home})
         if not found:
-            raise RequestError(f"{self._offer.host} offers no slot with the CPUs of this plan")
+            raise RequestError(f"{self.offer.host} offers no slot with the CPUs of this plan")
         return found[0]
 
     @contextmanager
@@ -101,12 +101,12 @@ class Station:
     def _open(self) -> ExitStack:
         """The machine's lock, and an engine for every slot: all of them first, since each removes what was left."""
         with ExitStack() as stack:
-            stack.enter_context(session.measuring(f"inv worker, {self._offer.host}", self._screen))
+            stack.enter_context(session.measuring(f"inv worker, {self.offer.host}", self._screen))
             self._bays = {}
-            for slot in self._offer.slots:
+            for slot in self.offer.slots:
                 bench = stack.enter_context(workbench(self._workloads))
                 engine = stack.enter_context(session.open_engine(self._kind, bench, self._screen))
-                bay = self._bays[slot.number] = _Bay(bench, engine, self._offer.builds)
+                bay = self._bays[slot.number] = _Bay(bench, engine, self.offer.builds)
                 stack.callback(bay.close)
             return stack.pop_all()
 

@@ -23,7 +23,7 @@ from harness.model import Case, Strategy, cpu_list
 from harness.planning import CONFIDENCE
 from harness.scaling import Fit
 from harness.stats import Verdict
-from reports import accounts, laws, marks, prose, sections, verdict, words
+from reports import accounts, dependencies, laws, marks, prose, sections, verdict, words
 from reports.findings import MARGIN, Findings
 
 PAGE = "index.html"
@@ -100,6 +100,7 @@ def render(findings: Findings) -> str:
         medians=tuple(sections.medians(findings)),
         times_of={(series.case.id, series.build): series for series in findings.series},
         facts=tuple(sections.facts(findings)),
+        dependencies=dependencies.dependencies(findings.run),
         marker=lambda build: Markup(marks.marker(findings.run.plan.builds, build)),
         between=words.between,
         changed=words.change_of,

@@ -21,7 +21,7 @@ SILENCE = "5s"
 """After which a worker that is stopped is taken for dead."""
 
 _PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 from harness import dispatch, execution, fleets, runs
 from harness.errors import GilometerError
@@ -30,32 +30,37 @@ execution.disturbances = lambda *_: ()  # whatever else the machine does
 fleets.Dispatcher.__init__.__defaults__ = (1.0,)  # seconds of patience with a host that is gone
 runs.RESULTS, runs.WORKLOADS = Path(sys.argv[1]), Path(sys.argv[2])
 verb, where, *rest = sys.argv[3:]
+keys = os.environ.get("KEYS")
 match verb:
     case "scheduler":
-        fleets.scheduler(where, certificates=None, silence=rest[0])
+        fleets.scheduler(where, certificates=keys, silence=rest[0])
     case "worker":
         name, kind, builds, engine = rest
-        fleets.worker(where, fleets.WorkerOptions(name=name, class_=kind, builds=builds, engine=engine))
+        options = fleets.WorkerOptions(certificates=keys, name=name, class_=kind, builds=builds, engine=engine)
+        fleets.worker(where, options)
     case "bench":
         builds, blocks, engine = rest
         options = BenchOptions(builds=builds, blocks=blocks, engine=engine, threads="1", measures="time", seed="1")
-        sys.exit(fleets.bench(options, where, spread="class", certificates=None))
+        sys.exit(fleets.bench(options, where, spread="class", certificates=keys))
     case "resume":
         sys.exit(fleets.resume(Path(rest[0])))
 """
 
 
 class Fleet:
-    """Starts processes in a folder and ends those that are left."""
+    """Starts processes in a folder and ends those that are left; with certificates over TLS."""
 
-    def __init__(self, folder: Path, workloads: Path, builds: tuple[str, ...], engine: str = "docker") -> None:
+    def __init__(
+        self, folder: Path, workloads: Path, builds: tuple[str, ...], engine: str = "docker", keys: Path | None = None
+    ) -> None:
         self.folder = folder
         self.workloads = workloads
         self.builds = ",".join(builds)
         self.engine = engine
+        self.keys = keys
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+            self.address = f"{'tls' if keys else 'tcp'}://127.0.0.1:{probe.getsockname()[1]}"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def scheduler(self) -> subprocess.Popen[bytes]:
@@ -128,11 +133,13 @@ class Fleet:
 
     def _start(self, verb: str, *arguments: str) -> subprocess.Popen[bytes]:
         name = f"worker-{arguments[1]}" if verb == "worker" else verb
+        member = {"scheduler": "scheduler", "worker": f"hosts/{arguments[1]}"}.get(verb, "client")
+        keys = {"KEYS": str(self.keys / member)} if self.keys else {}
         with (self.folder / f"{name}-{len(self._processes)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(self.folder / "results"), str(self.workloads), verb, *arguments],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | keys,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

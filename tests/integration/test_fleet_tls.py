@@ -17,7 +17,8 @@ import pytest
 from harness import certificates, wire
 from harness.certificates import Files
 from harness.errors import HostError
-from tests.integration.fleet_processes import ROOT, wait_for
+from tests.integration.fleet_processes import ROOT, Fleet, wait_for
+from tests.toys import write_toys
 
 _SCHEDULER = """
 import sys
@@ -111,6 +112,15 @@ def test_new_certificates_shut_out_the_old_ones(folder: Path, tmp_path: Path, mo
     with scheduler(folder, renewed / "scheduler") as where:
         assert not is_let_in(where, folder / "client")
         assert is_let_in(where, renewed / "client")
+
+
+def test_a_run_over_tls(folder: Path, tmp_path: Path, pair: tuple[str, str]) -> None:
+    fleet = Fleet(tmp_path, write_toys(tmp_path / "workloads", "good"), pair, keys=folder)
+    with closing(fleet):
+        scheduler, worker = fleet.scheduler(), fleet.worker(_HOSTS[0], "one")
+        wait_for(lambda: fleet.joined(_HOSTS[0]), scheduler, worker)
+        assert fleet.bench(2).wait(timeout=180) == 0, fleet.said("*")
+        assert fleet.answered(_HOSTS[0]) == 2
 
 
 def test_a_client_cannot_pose_as_the_scheduler(folder: Path) -> None:

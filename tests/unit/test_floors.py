@@ -21,6 +21,7 @@ FLOORS = {
         "progress",
         "stats",
         "planning",
+        "pooling",
         "questions",
         "ranks",
         "gauge",
@@ -103,7 +104,7 @@ WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleets", "reprodu
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
-    2: {"findings", "markdown"},
+    2: {"dependencies", "findings", "markdown"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {
@@ -118,6 +119,7 @@ REPORTS = {
         "summary",
     },
     6: {
+        "across",
         "audit_text",
         "compare_text",
         "reproduction_prose",
@@ -131,6 +133,7 @@ REPORTS = {
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("host_builds", "sources"),
+    ("pooling", "ranks"),
     ("audit", "errors"),
     ("audit", "model"),
     ("remedies", "audit"),
@@ -236,7 +239,7 @@ LIBRARIES = {
     "pyperf": {"harness.samples", "reports.imported"},
     "requests": {"harness.sources", "harness.docker_client", "harness.docker_images", "harness.pinning"},
     "rich": {"harness.screen"},
-    "scipy": {"harness.stats", "harness.planning", "harness.ranks", "harness.scaling"},
+    "scipy": {"harness.stats", "harness.planning", "harness.pooling", "harness.ranks", "harness.scaling"},
     "sigstore": {"harness.pinning"},
     "tomlkit": {"harness.pinning"},
     "vl_convert": {"reports.charts"},
