@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import optimize
+from scipy import optimize, stats
 
 from harness.ranks import t_quantile
 
@@ -24,6 +24,10 @@ class Pooled:
     low: float
     high: float
     """Ends of its interval."""
+    error: float
+    """Of the mean, a standard error."""
+    p: float
+    """Two-sided, against a ratio of 1."""
     tau: float
     """Standard deviation between hosts: what is left of their differences when each one's own noise is taken away."""
     expected: tuple[float, float]
@@ -53,7 +57,16 @@ def pooled(logs: Sequence[float], variances: Sequence[float], confidence: float 
     error = math.sqrt(max(1.0, spread / (n - 1)) / whole)
     reach = t_quantile((1 - confidence) / 2, n - 1) * error
     away = t_quantile((1 - confidence) / 2, n - 2) * math.hypot(math.sqrt(between), error) if n > 2 else math.nan
-    return Pooled(mean, mean - reach, mean + reach, math.sqrt(between), (mean - away, mean + away), n)
+    return Pooled(
+        mean=mean,
+        low=mean - reach,
+        high=mean + reach,
+        error=error,
+        p=2 * float(stats.t.sf(abs(mean) / error, n - 1)),
+        tau=math.sqrt(between),
+        expected=(mean - away, mean + away),
+        n=n,
+    )
 
 
 def _between(logs: Sequence[float], variances: Sequence[float]) -> float:

@@ -1,34 +1,24 @@
-"""Charts as static SVG: Altair draws them, vl-convert writes them, no JavaScript remains.
-
-Ink is `currentColor`, so that a chart is readable on whatever page it stands on.  The same data give the same bytes.
-"""
+"""Charts as static SVG, drawn by Altair."""
 
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import cycle, islice, pairwise
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
-from xml.sax.saxutils import escape
 
 import altair as alt
-import vl_convert
 
 from harness.model import Measure
 from harness.stats import Verdict
 from reports import words
+from reports.drawing import INK, PAPER, Vega, clipped, compiled, signs, svg, ticks
 from reports.evidence import Moment, NoiseOfBlock
 from reports.findings import MARGIN, Comparison, Speedup
 from reports.marks import COLOURS, SHAPES
-
-_INK = "currentColor"
-_PAPER = "var(--paper, white)"
-_TICKS = (1, 2, 0.5, 1.5, 0.67, 4, 0.25, 3, 0.33, 10, 0.1, 5, 0.2, 1.25, 0.8, 1.1, 0.9, 1.05, 0.95)
-"""Ratios worth a label, the most important first."""
 
 _LABEL, _BUILD = 76, 110
 """Room for the labels left of the plot, and what a build's name adds."""
@@ -39,30 +29,9 @@ _STRIP, _COLUMNS = 560, 140
 """Width of the chart of noise, and the most bars in it."""
 
 T = TypeVar("T")
-Vega = dict[str, Any]
 Curve = Sequence[tuple[float, float]]
 """A polyline: workers and speedup."""
 _NO_CURVES: Mapping[str, Curve] = MappingProxyType({})
-
-_CONFIG = {
-    "font": "Helvetica",
-    "background": "transparent",
-    "aria": False,
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": _INK,
-        "labelFontSize": 12,
-        "labelPadding": 6,
-        "titleColor": _INK,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "titlePadding": 8,
-        "gridColor": _INK,
-        "gridOpacity": 0.12,
-        "domain": False,
-        "ticks": False,
-    },
-}
 
 
 def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, description: str) -> str:
@@ -78,25 +47,25 @@ def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, descript
     x = alt.X(
         "ratio:Q",
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(values=_ticks(low, high), format=".2~f", labelOverlap=False),
-        title=f"← faster\u2003\u2003time relative to {_clipped(builds[0], 18)}\u2003\u2003slower →",
+        axis=alt.Axis(values=ticks(low, high, length=_PLOT), format=".2~f", labelOverlap=False),
+        title=f"← faster\u2003\u2003time relative to {clipped(builds[0], 18)}\u2003\u2003slower →",
     )
     lines = len(rows) + len(headings)
     y = alt.Y("line:O", axis=None, scale=alt.Scale(domain=list(range(lines))))
     base = alt.Chart(alt.NamedData(name="rows")).encode(y=y)
-    colour, shape = _signs(builds)
+    colour, shape = signs(builds)
     band = (
         alt.Chart(alt.InlineData(values=[{"from": 1 / (1 + MARGIN), "to": 1 + MARGIN}]))
-        .mark_rect(fill=_INK, fillOpacity=0.07)
+        .mark_rect(fill=INK, fillOpacity=0.07)
         .encode(x=alt.X("from:Q"), x2="to:Q")
     )
-    one = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(stroke=_INK, strokeOpacity=0.6).encode(x="one:Q")
+    one = alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(stroke=INK, strokeOpacity=0.6).encode(x="one:Q")
     whisker = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", color=colour)
     point = base.mark_point(size=55, strokeWidth=1.8, opacity=1).encode(
         x=x,
         stroke=colour,
         shape=shape,
-        fill=alt.condition("datum.decided", colour, alt.value(_PAPER)),
+        fill=alt.condition("datum.decided", colour, alt.value(PAPER)),
     )
     name = -_LABEL - _BUILD * (len(builds) > 2)
     chart = alt.layer(
@@ -110,9 +79,9 @@ def forest(comparisons: Iterable[Comparison], builds: Sequence[str], *, descript
         _column(base, "interval", _PLOT + 58),
         _column(base, "verdict", _PLOT + 148),
     )
-    vega = _compiled(chart.properties(width=_PLOT, height=_LINE * lines))
+    vega = compiled(chart.properties(width=_PLOT, height=_LINE * lines))
     data = {"rows": rows, "headings": headings}
-    return _svg(vega, data, key="effects", title="Effects with their intervals", description=description)
+    return svg(vega, data, key="effects", title="Effects with their intervals", description=description)
 
 
 def _forest_rows(
@@ -129,10 +98,10 @@ def _forest_rows(
         effect, case = judgement.effect, comparison.case
         if above != (above := (case.workload, case.cpus)):
             where = f" on {words.count(len(case.cpus), 'CPU')}" if several_sets else ""
-            headings.append({"line": len(rows) + len(headings), "workload": _clipped(case.workload, 50) + where})
+            headings.append({"line": len(rows) + len(headings), "workload": clipped(case.workload, 50) + where})
         known = not math.isnan(judgement.low)
         low, high = (judgement.low, judgement.high) if known else (effect.ratio, effect.ratio)
-        build = f", {_clipped(comparison.build, 18)}" if several_builds else ""
+        build = f", {clipped(comparison.build, 18)}" if several_builds else ""
         rows.append(
             {
                 "line": len(rows) + len(headings),
@@ -150,26 +119,11 @@ def _forest_rows(
     return rows, headings
 
 
-def _ticks(low: float, high: float, *, length: int = _PLOT, label: int = 36) -> list[float]:
-    """Ticks of a logarithmic axis from `low` to `high`, far enough apart for their labels; both in pixels."""
-    apart = label / length * math.log(high / low)
-    chosen: list[float] = []
-    for tick in _TICKS:
-        if low <= tick <= high and all(abs(math.log(tick / other)) >= apart for other in chosen):
-            chosen.append(tick)
-    return sorted(chosen)
-
-
 def _column(base: alt.Chart, field: str, at: float, weight: Literal["normal", "bold"] = "normal") -> alt.Chart:
     """A column of text beside the plot."""
-    text = base.mark_text(align="left", baseline="middle", fontSize=12, fontWeight=weight, fill=_INK)
+    text = base.mark_text(align="left", baseline="middle", fontSize=12, fontWeight=weight, fill=INK)
     column: alt.Chart = text.encode(x=alt.value(at), text=f"{field}:N")
     return column
-
-
-def _clipped(text: str, length: int) -> str:
-    """What is too long for its column ends in an ellipsis; the tables have it in full."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def speedup(
@@ -180,18 +134,21 @@ def speedup(
     key: str,
     description: str,
     curves: Mapping[str, Curve] = _NO_CURVES,
+    threads: Sequence[int] = (),
 ) -> str:
     """Gain of one workload against threads, with intervals and the ideal line; empty where nothing was measured.
 
     What is undecided is a pale hollow mark off the line, without a number.  `top` is the highest gain that is decided:
-    charts that stand side by side share it.  `curves` are the laws of those builds that have one: their line.  The line
+    charts that stand side by side share it, and `threads`, those numbers of threads that are on the axis of all of them
+    (those measured, where none are given).  `curves` are the laws of those builds that have one: their line.  The line
     of the others goes from mark to mark.
     """
     measured = [(s, s.effect) for s in speedups if s.effect is not None]
     if not measured:
         return ""
     base, measure = measured[0][0].base.threads, measured[0][0].case.measure
-    counts = tuple(sorted({base, *(s.case.threads for s, _ in measured)}))
+    most = max(s.case.threads for s, _ in measured)
+    counts = tuple(sorted({base, *(s.case.threads for s, _ in measured), *threads}))
     top = max(top, counts[-1] / base) * 1.05
     rows = [_speedup_row(build, base) for build in dict.fromkeys(s.build for s, _ in measured)]
     for s, effect in measured:
@@ -204,15 +161,15 @@ def speedup(
         for threads, gain in curves.get(build, ())
     ]
     lines += [row for row in rows if row["decided"] and row["build"] not in curves]
-    last = [s.answer for s, _ in measured if s.case.threads == counts[-1]]
-    ends = [{"threads": counts[-1], "gain": answer.ratio} for answer in last if answer]
+    last = [s.answer for s, _ in measured if s.case.threads == most]
+    ends = [{"threads": most, "gain": answer.ratio} for answer in last if answer]
     # Numbers that would stand on one another are left to the sentence below the chart.
     apart = sorted(end["gain"] for end in ends)
     legible = all(after - before > 0.09 * top for before, after in pairwise(apart))
     labels = [end | {"text": words.times(end["gain"])} for end in ends] if legible else []
     vega = _speedup(tuple(builds), counts, top, measure)
     data = {"rows": rows, "lines": lines, "labels": labels}
-    return _svg(vega, data, key=key, title=_GAINS[measure], description=description)
+    return svg(vega, data, key=key, title=_GAINS[measure], description=description)
 
 
 _GAINS = {Measure.TIME: "Speedup against threads, time to completion", Measure.CAPACITY: "Capacity against threads"}
@@ -236,27 +193,27 @@ def _speedup(builds: tuple[str, ...], counts: tuple[int, ...], top: float, measu
     )
     title = "speedup" if measure is Measure.TIME else "capacity"
     y = alt.Y("gain:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5), title=title)
-    colour, shape = _signs(builds)
+    colour, shape = signs(builds)
     ideal = alt.InlineData(values=[{"threads": count, "gain": count / base} for count in (base, most)])
     measured = alt.Chart(alt.NamedData(name="rows")).encode(x=x)
     lines = alt.Chart(alt.NamedData(name="lines")).encode(x=x, y=y, color=colour)
     pale = alt.condition("datum.decided", alt.value(1), alt.value(0.7))
     chart = alt.layer(
-        alt.Chart(ideal).mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
+        alt.Chart(ideal).mark_line(stroke=INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y),
         lines.mark_line(strokeWidth=2),
         measured.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=pale),
         measured.mark_point(size=60, strokeWidth=1.8).encode(
             y=y,
             stroke=colour,
             shape=shape,
-            fill=alt.condition("datum.decided", colour, alt.value(_PAPER)),
+            fill=alt.condition("datum.decided", colour, alt.value(PAPER)),
             opacity=pale,
         ),
         alt.Chart(alt.NamedData(name="labels"))
-        .mark_text(align="left", dx=9, fontSize=12, fill=_INK)
+        .mark_text(align="left", dx=9, fontSize=12, fill=INK)
         .encode(x=x, y=y, text="text:N"),
     )
-    return _compiled(chart.properties(width=180, height=165))
+    return compiled(chart.properties(width=180, height=165))
 
 
 class Point(NamedTuple):
@@ -278,22 +235,22 @@ def releases(points: Sequence[Point], kinds: Sequence[str], base: str, *, key: s
     y = alt.Y(
         "ratio:Q",
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
-        axis=alt.Axis(values=_ticks(low, high), format=".2~f"),
-        title=f"time relative to {_clipped(base, 18)}",
+        axis=alt.Axis(values=ticks(low, high, length=_PLOT), format=".2~f"),
+        title=f"time relative to {clipped(base, 18)}",
     )
-    colour, shape = _signs(kinds)
+    colour, shape = signs(kinds)
     rows = alt.Chart(alt.NamedData(name="rows")).encode(x=x)
     chart = alt.layer(
-        alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(stroke=_INK, strokeOpacity=0.6).encode(y="one:Q"),
+        alt.Chart(alt.InlineData(values=[{"one": 1}])).mark_rule(stroke=INK, strokeOpacity=0.6).encode(y="one:Q"),
         alt.Chart(alt.NamedData(name="lines")).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         rows.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q"), y2="high:Q", color=colour),
         rows.mark_point(size=60, strokeWidth=1.8).encode(y=y, stroke=colour, fill=colour, shape=shape),
     )
-    vega = _compiled(chart.properties(width=max(180, 90 * len(order)), height=200))
+    vega = compiled(chart.properties(width=max(180, 90 * len(order)), height=200))
     found = [point._asdict() | {"build": point.kind} for point in points]
     lines = list({(row["build"], row["release"]): row for row in found}.values())  # one of each release
     data = {"rows": found, "lines": lines}
-    return _svg(vega, data, key=key, title="Time through releases", description=description)
+    return svg(vega, data, key=key, title="Time through releases", description=description)
 
 
 class Held(NamedTuple):
@@ -323,26 +280,26 @@ def agreement(held: Sequence[Held], *, description: str) -> str:
     ends = [end for one in held for end in (*one.accepted, *one.interval)]
     low, high = min(0.9, *ends) / 1.05, max(1.1, *ends) * 1.05
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(values=_ticks(low, high, length=_SQUARE), format=".2~f")
+    axis = alt.Axis(values=ticks(low, high, length=_SQUARE), format=".2~f")
     x = alt.X("published:Q", scale=scale, axis=axis, title="published")
     y = alt.Y("found:Q", scale=scale, axis=axis, title="measured here")
     rows = alt.Chart(alt.NamedData(name="rows"))
     pale = alt.condition("datum.kind == 'predicted'", alt.value(0.55), alt.value(1))
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(_KIND_SHAPES)), legend=None)
-    full = alt.condition("datum.kind == 'undecided' || datum.kind == 'predicted'", alt.value(_PAPER), alt.value(_INK))
+    full = alt.condition("datum.kind == 'undecided' || datum.kind == 'predicted'", alt.value(PAPER), alt.value(INK))
     diagonal = alt.InlineData(values=[{"published": end, "found": end} for end in (low, high)])
     chart = alt.layer(
         alt.Chart(diagonal)
-        .mark_line(stroke=_INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1)
+        .mark_line(stroke=INK, strokeOpacity=0.55, strokeDash=[4, 4], strokeWidth=1)
         .encode(x=x, y=y),
         alt.Chart(alt.NamedData(name="leaders"))
-        .mark_rule(stroke=_INK, strokeOpacity=0.25)
+        .mark_rule(stroke=INK, strokeOpacity=0.25)
         .encode(x=x, y=y, x2="right:Q", y2="label:Q"),
-        rows.mark_rule(stroke=_INK, strokeWidth=5, strokeOpacity=0.22).encode(x=alt.X("from:Q"), x2="to:Q", y=y),
-        rows.mark_rule(stroke=_INK, strokeWidth=1.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=pale),
-        rows.mark_point(size=60, strokeWidth=1.8, stroke=_INK).encode(x=x, y=y, shape=shape, fill=full, opacity=pale),
+        rows.mark_rule(stroke=INK, strokeWidth=5, strokeOpacity=0.22).encode(x=alt.X("from:Q"), x2="to:Q", y=y),
+        rows.mark_rule(stroke=INK, strokeWidth=1.6).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", opacity=pale),
+        rows.mark_point(size=60, strokeWidth=1.8, stroke=INK).encode(x=x, y=y, shape=shape, fill=full, opacity=pale),
         alt.Chart(alt.NamedData(name="leaders"))
-        .mark_text(align="left", baseline="middle", dx=6, fontSize=12, fill=_INK)
+        .mark_text(align="left", baseline="middle", dx=6, fontSize=12, fill=INK)
         .encode(x=alt.X("right:Q"), y=alt.Y("label:Q"), text="name:N"),
     )
     found = [
@@ -360,9 +317,9 @@ def agreement(held: Sequence[Held], *, description: str) -> str:
     ]
     places = _apart([one.found for one in held], low, high, step=16 / _SQUARE)
     leaders = [row | {"right": high, "label": place} for row, place in zip(found, places, strict=True)]
-    vega = _compiled(chart.properties(width=_SQUARE, height=_SQUARE))
+    vega = compiled(chart.properties(width=_SQUARE, height=_SQUARE))
     data = {"rows": found, "leaders": leaders}
-    return _svg(vega, data, key="agreement", title="Measured against published", description=description)
+    return svg(vega, data, key="agreement", title="Measured against published", description=description)
 
 
 def _apart(values: Sequence[float], low: float, high: float, *, step: float) -> list[float]:
@@ -400,15 +357,15 @@ def noise(blocks: Sequence[NoiseOfBlock], *, description: str) -> str:
     )
     bars = alt.Chart(alt.NamedData(name="rows")).encode(x=x, x2="end:Q")
     chart = alt.layer(
-        bars.mark_rect(fill=_INK, fillOpacity=0.9).encode(y=y, y2="zero:Q"),
-        bars.mark_rect(fill=_INK, fillOpacity=0.35).encode(y=y, y2="both:Q"),
+        bars.mark_rect(fill=INK, fillOpacity=0.9).encode(y=y, y2="zero:Q"),
+        bars.mark_rect(fill=INK, fillOpacity=0.35).encode(y=y, y2="both:Q"),
         alt.Chart(alt.NamedData(name="crosses"))
-        .mark_text(text="×", fontSize=14, fontWeight="bold", baseline="bottom", dy=2, fill=_INK)
+        .mark_text(text="×", fontSize=14, fontWeight="bold", baseline="bottom", dy=2, fill=INK)
         .encode(x=alt.X("middle:Q"), y="top:Q"),
     )
-    vega = _compiled(chart.properties(width=_STRIP, height=70))
+    vega = compiled(chart.properties(width=_STRIP, height=70))
     data = {"rows": rows, "crosses": crosses}
-    return _svg(vega, data, key="noise", title="What else took CPU time", description=description)
+    return svg(vega, data, key="noise", title="What else took CPU time", description=description)
 
 
 def drift(course: Sequence[Moment], baseline: str, *, description: str) -> str:
@@ -418,7 +375,7 @@ def drift(course: Sequence[Moment], baseline: str, *, description: str) -> str:
     lowest to the highest.
     """
     panels = (
-        (f"time of {_clipped(baseline, 18)}, over its median", [(m.started, m.speed) for m in course]),
+        (f"time of {clipped(baseline, 18)}, over its median", [(m.started, m.speed) for m in course]),
         ("ratio, over its effect", [(m.started, m.ratio) for m in course if not math.isnan(m.ratio)]),
     )
     rows = [
@@ -428,11 +385,11 @@ def drift(course: Sequence[Moment], baseline: str, *, description: str) -> str:
     ]
     reach = max(math.log(1.1), *(abs(row[end]) for row in rows for end in ("low", "high"))) * 1.05
     minutes = max(row["minutes"] for row in rows)
-    ticks = _ticks(math.exp(-reach), math.exp(reach), length=84, label=20)
+    marked = ticks(math.exp(-reach), math.exp(reach), length=84, label=20)
     y = alt.Y(
         "log:Q",
         scale=alt.Scale(domain=[-reach, reach], nice=False),
-        axis=alt.Axis(values=[math.log(tick) for tick in ticks], labelExpr="format(exp(datum.value), '.2~f')"),
+        axis=alt.Axis(values=[math.log(tick) for tick in marked], labelExpr="format(exp(datum.value), '.2~f')"),
         title=None,
     )
     charted = []
@@ -448,15 +405,15 @@ def drift(course: Sequence[Moment], baseline: str, *, description: str) -> str:
         base = alt.Chart(alt.NamedData(name="rows")).transform_filter(f"datum.panel == {number}").encode(x=x)
         charted.append(
             alt.layer(
-                base.mark_rule(stroke=_INK, strokeOpacity=0.35).encode(y=alt.Y("low:Q"), y2="high:Q"),
+                base.mark_rule(stroke=INK, strokeOpacity=0.35).encode(y=alt.Y("low:Q"), y2="high:Q"),
                 base.mark_point(
-                    filled=True, size=22, opacity=0.85, fill=_INK if number else COLOURS[0], shape=SHAPES[number]
+                    filled=True, size=22, opacity=0.85, fill=INK if number else COLOURS[0], shape=SHAPES[number]
                 ).encode(y=y),
-            ).properties(width=_STRIP, height=84, title=alt.Title(panel, anchor="start", fontSize=12, color=_INK))
+            ).properties(width=_STRIP, height=84, title=alt.Title(panel, anchor="start", fontSize=12, color=INK))
         )
     stacked = alt.vconcat(*charted, spacing=18).resolve_scale(x="shared")
-    return _svg(
-        _compiled(stacked), {"rows": rows}, key="drift", title="Drift over the run’s time", description=description
+    return svg(
+        compiled(stacked), {"rows": rows}, key="drift", title="Drift over the run’s time", description=description
     )
 
 
@@ -489,39 +446,3 @@ def _noise_row(column: int, blocks: Sequence[NoiseOfBlock]) -> dict[str, Any]:
         "both": stolen + others,
         "invalid": any(block.invalid for block in blocks),
     }
-
-
-def _signs(builds: Sequence[str]) -> tuple[alt.Color, alt.Shape]:
-    """Colour and shape of every build, the same in all charts; they repeat where there are more builds than signs."""
-    colours, shapes = (list(islice(cycle(signs), len(builds))) for signs in (COLOURS, SHAPES))
-    return (
-        alt.Color("build:N", scale=alt.Scale(domain=list(builds), range=colours), legend=None),
-        alt.Shape("build:N", scale=alt.Scale(domain=list(builds), range=shapes), legend=None),
-    )
-
-
-def _compiled(chart: alt.LayerChart | alt.FacetChart | alt.VConcatChart) -> Vega:
-    """The chart as Vega, without the data sets that it names.
-
-    It is our own and drawn by tests: to validate it would take longer than to draw it.
-    """
-    compiled: Vega = vl_convert.vegalite_to_vega(chart.to_dict(validate=False), config=_CONFIG)
-    return compiled
-
-
-def _svg(vega: Vega, data: dict[str, list[dict[str, Any]]], *, key: str, title: str, description: str) -> str:
-    """The chart as an <svg> element with an accessible name, without fonts and without a background.
-
-    `data` are the data sets that the chart names; those that it brings along stay.
-    """
-    filled = [one | {"values": data[one["name"]]} if one["name"] in data else one for one in vega["data"]]
-    svg = vl_convert.vega_to_svg(vega | {"data": filled}, allowed_base_urls=[])
-    opening, _, drawn = svg.partition(">")
-    width, height = re.findall(r'(?<=\s)(?:width|height)="([\d.]+)"', opening)
-    # The whole drawing is one image with a name: its parts are none.
-    drawn = re.sub(r' (?:font-family|role|aria-roledescription)="[^"]*"', "", drawn)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" aria-labelledby="{key}-title {key}-desc"><title id="{key}-title">{escape(title)}</title>'
-        f'<desc id="{key}-desc">{escape(description)}</desc>{drawn}'
-    )

@@ -53,6 +53,18 @@ def test_one_is_always_labelled_on_the_axis() -> None:
         assert "1" in _texts(_forest(analyse(run, made_up.journal(run, made_up.truth(gain=gain)))))
 
 
+def test_speedup_charts_that_stand_side_by_side_have_the_same_numbers_of_threads() -> None:
+    findings = _findings()
+
+    svg = charts.speedup(
+        findings.speedups[:2], findings.run.plan.builds, top=2.0, key="one", description="", threads=(1, 2, 4)
+    )
+
+    texts = _texts(svg)
+    assert {"1", "2", "4"} <= set(texts)
+    assert "1.93×" in texts, "the last that was measured has its number"
+
+
 def test_a_speedup_chart_has_the_ideal_line_and_both_builds() -> None:
     findings = _findings()
 

@@ -104,7 +104,7 @@ WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleets", "reprodu
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
-    2: {"dependencies", "findings", "markdown"},
+    2: {"dependencies", "drawing", "findings", "markdown"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
     4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {
@@ -219,7 +219,7 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("validity", "model"),
 }
 LIBRARIES = {
-    "altair": {"reports.charts"},
+    "altair": {"reports.charts", "reports.drawing"},
     "cryptography": {"harness.certificates"},
     "cyclonedx": {"harness.provenance"},
     "dask": {"harness.wire"},
@@ -242,7 +242,7 @@ LIBRARIES = {
     "scipy": {"harness.stats", "harness.planning", "harness.pooling", "harness.ranks", "harness.scaling"},
     "sigstore": {"harness.pinning"},
     "tomlkit": {"harness.pinning"},
-    "vl_convert": {"reports.charts"},
+    "vl_convert": {"reports.drawing"},
 }
 
 
