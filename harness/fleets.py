@@ -36,12 +36,12 @@ from harness.fleet import (
     ShareNote,
     Spread,
 )
+from harness.fleet_telling import Measured, tell
 from harness.journal import BlockRecord, Ended, JournalLine
 from harness.model import SCHEMA, Build, BuildFacts, Plan, Run, Source
 from harness.offers import Post
 from harness.plan import make_plan
 from harness.request import BenchOptions
-from harness.runs import Telling
 from harness.screen import Screen, clock
 from harness.station import Station
 from harness.troubles import Troubles
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from harness.images import Foundry
     from harness.progress import Task
     from harness.wire import Crew
-    from reports.findings import Findings
 
 GIVE_UP_SECONDS = 600.0
 """For how long a run waits while nobody is there who could measure what is left of it."""
@@ -249,11 +248,12 @@ def resume(directory: Path, *, fleet: str | None = None, certificates: str | Non
 
 
 def report(directory: Path, *, as_json: bool = False) -> None:
-    """Write the pages of every share of a fleet's run again."""
+    """Write the page of a fleet's run and those of its shares again."""
     fleet_run = store.load_fleet(directory)
-    folders = {share.name: store.share_directory(directory, share.name) for share in fleet_run.shares}
-    runs_ = {name: store.load(folder) for name, folder in folders.items()}
-    _tell(fleet_run, {name: (folders[name], *found) for name, found in runs_.items()}, frozenset(), as_json=as_json)
+    measured = {
+        share.name: Measured(*store.load(store.share_directory(directory, share.name))) for share in fleet_run.shares
+    }
+    tell(directory, fleet_run, measured, as_json=as_json)
 
 
 def status(fleet: str, *, certificates: str | None, as_json: bool = False) -> None:
@@ -548,9 +548,8 @@ def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, 
             "interrupted" if interrupted else f"nobody has been there to measure the rest for {clock(GIVE_UP_SECONDS)}"
         )
         screen.say(f"{why}; everything finished is kept.  Go on with: ./inv bench --resume {runs.show(directory)}")
-    measured = {name: (desk.directory, desk.run, desk.lines) for name, desk in desks.items()}
-    whole = frozenset(name for name, desk in desks.items() if desk.campaign.finished)
-    result = _tell(fleet, measured, whole, as_json=as_json)
+    measured = {name: Measured(desk.run, desk.lines, new=desk.campaign.finished) for name, desk in desks.items()}
+    result = tell(directory, fleet, measured, as_json=as_json)
     return 130 if interrupted else result if complete else 3
 
 
@@ -565,42 +564,6 @@ def _abandoned(asked: Sequence[AttemptLine], desks: Mapping[str, _Desk]) -> Iter
             yield Answered(share=share, block=block, attempt=attempt, at=time.time())
         else:
             yield Lost(share=share, block=block, attempt=attempt, why="whoever asked has ended", at=time.time())
-
-
-def _tell(
-    fleet: FleetRun,
-    measured: Mapping[str, tuple[Path, Run, Sequence[JournalLine]]],
-    learn: frozenset[str],
-    *,
-    as_json: bool,
-) -> int:
-    """The page of every share, by name, and what each says; the exit status.
-
-    What shares in `learn` tell of the noise of their hosts is kept.
-    """
-    from reports import across, summary
-
-    telling = Telling.TEXT if len(measured) == 1 and not as_json else Telling.PAGE
-    findings: dict[str, Findings] = {}
-    status_ = 0
-    for name, (folder, run, lines) in measured.items():
-        found, result = runs.conclude(folder, run, lines, telling, learn=runs.RESULTS if name in learn else None)
-        status_ = max(status_, result)
-        if found:
-            findings[name] = found
-    if as_json:
-        data = {name: summary.data(found) for name, found in findings.items()}
-        pooled = list(across.data(across.together(findings)))
-        whole = {"schema": SCHEMA, "run": fleet.id, "shares": data, "together": pooled}
-        print(json.dumps(whole, indent=1, allow_nan=False))
-    elif telling is Telling.PAGE:
-        classes = {share.name: share.hardware.name for share in fleet.shares}
-        for name, found in findings.items():
-            print(f"\n{name} ({classes[name]}): {runs.show(measured[name][0] / 'index.html')}")
-            print(summary.text(found))
-        if table := across.text(across.together(findings)):
-            print(f"\n{table}")
-    return status_
 
 
 # -- status ------------------------------------------------------------------------------------------------------------

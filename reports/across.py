@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.model import Run
 from harness.planning import CONFIDENCE
-from harness.pooling import Pooled, pooled
+from harness.pooling import Pooled
+from reports import classes
 from reports.findings import Comparison, Findings, case_name
 from reports.summary import columns, wrapped
 from reports.words import count
 
-_HEADER = ("case", "build", "hosts", "ratio", "interval", "between hosts", "another host")
+HEADER = ("case", "build", "hosts", "ratio", "interval", "between hosts", "another host")
+NOTE = (
+    "Ratios of hosts that measured with the same images, each weighed by its own precision and by what hosts differ by "
+    f"(Paule and Mandel; {CONFIDENCE * 100:.0f} % intervals after Hartung and Knapp). Between hosts: the standard "
+    "deviation that is left. Another host: where the next one is expected. Not corrected for the number of cases."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,45 +34,42 @@ class Together:
     found: Pooled
 
 
-def together(shares: Mapping[str, Findings]) -> list[Together]:
-    """Of a fleet's shares by name; images that differ are never pooled."""
-    seen: dict[tuple[str, ...], dict[str, Comparison]] = defaultdict(dict)
+def together(shares: Mapping[str, Findings], hosts: Mapping[str, str]) -> list[Together]:
+    """Of a fleet's shares by name, and the host of each; images that differ are never pooled."""
+    seen: dict[tuple[object, ...], list[tuple[str, Comparison]]] = defaultdict(list)
     for share, findings in shares.items():
         for one in findings.comparisons:
-            if one.judgement and one.judgement.effect.n > 1 and one.judgement.effect.sd > 0:
-                seen[_key(one, findings.run)][share] = one
-    return [_pool(key, found) for key, found in seen.items() if len(found) > 1]
+            if one.judgement and classes.knows_its_noise(one.judgement.effect):
+                seen[_key(one, findings.run)].append((hosts[share], one))
+    return [found for members in seen.values() if (found := _pool(members))]
 
 
-def _key(one: Comparison, run: Run) -> tuple[str, ...]:
+def _key(one: Comparison, run: Run) -> tuple[object, ...]:
     """What has to be the same: what is measured, on as many CPUs, and by which images."""
-    images = {fact.build.name: fact.image or fact.version for fact in run.builds}
+    images = {name: rest for name, *rest in classes.images(run)}
     case = one.case
-    what = (case_name(case, with_cpus=False), str(case.measure), str(len(case.cpus)))
-    return *what, one.build, one.baseline, images[one.build], images[one.baseline]
+    what = (case_name(case, with_cpus=False), str(case.measure), len(case.cpus))
+    return *what, one.build, one.baseline, *images[one.build], *images[one.baseline]
 
 
-def _pool(key: tuple[str, ...], found: Mapping[str, Comparison]) -> Together:
-    effects = [one.judgement.effect for one in found.values() if one.judgement]
-    summary = pooled([one.log for one in effects], [one.sd**2 / one.n for one in effects], CONFIDENCE)
-    case, measure, cpus, build, *_ = key
-    return Together(f"{case}, {measure}, {count(int(cpus), 'CPU')}", build, tuple(found), summary)
+def _pool(members: Sequence[tuple[str, Comparison]]) -> Together | None:
+    effects = [(host, one.judgement.effect) for host, one in members if one.judgement]
+    if (summary := classes.together(effects, CONFIDENCE)) is None:
+        return None
+    _, first = members[0]
+    name = f"{case_name(first.case, with_cpus=False)}, {first.case.measure}, {count(len(first.case.cpus), 'CPU')}"
+    return Together(name, first.build, tuple(dict.fromkeys(host for host, _ in effects)), summary)
 
 
-def text(rows: list[Together]) -> str:
+def text(rows: Sequence[Together]) -> str:
     """A table for a terminal; empty where nothing was measured by two hosts."""
     if not rows:
         return ""
-    note = (
-        "Ratios of hosts that measured with the same images, each weighed by its own precision and by what hosts "
-        f"differ by (Paule and Mandel; {CONFIDENCE * 100:.0f} % intervals after Hartung and Knapp). Between hosts: the "
-        "standard deviation that is left. Another host: where the next one is expected. Not corrected for the number "
-        "of cases."
-    )
-    return f"All hosts together:\n{columns(_HEADER, [_row(one) for one in rows])}\n\n{wrapped(note)}"
+    return f"All hosts together:\n{columns(HEADER, [row(one) for one in rows])}\n\n{wrapped(NOTE)}"
 
 
-def _row(one: Together) -> tuple[str, ...]:
+def row(one: Together) -> tuple[str, ...]:
+    """Its figures, as the table has them."""
     found = one.found
     return (
         one.case,
@@ -83,7 +86,7 @@ def _span(low: float, high: float) -> str:
     return f"{math.exp(low):.3f} – {math.exp(high):.3f}"
 
 
-def data(rows: list[Together]) -> Iterator[dict[str, Any]]:
+def data(rows: Sequence[Together]) -> Iterator[dict[str, Any]]:
     """The same for JSON; what is unknown is null."""
     for one in rows:
         low, high = one.found.expected

@@ -82,7 +82,7 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
     if not any((c.build, c.case.cpus) == (build, cpus) for c in findings.comparisons):
         return
     here = hardware(findings, cpus)
-    subject, against = _sides(findings, build)
+    subject, against = sides(findings, build)
     suites = [s for s in findings.suites if (s.build, s.cpus, s.category) == (build, cpus, None)]
     alarms = _alarms(findings, build, cpus, Measure.TIME)
     if not suites:
@@ -92,12 +92,12 @@ def _contender(findings: Findings, build: str, cpus: tuple[int, ...]) -> Iterato
         yield _noise(findings, f"{here}, {both}, so every difference is noise", alarms)
     else:
         fewest, most = suites[0], suites[-1]
-        yield _judged(fewest, f"{here}, ", subject, against)
+        yield judged(fewest, f"{here}, ", subject, against)
         if most is not fewest:
-            yield _judged(most, f"With {count(most.threads, 'thread')} each, ", build, findings.baseline)
+            yield judged(most, f"With {count(most.threads, 'thread')} each, ", build, findings.baseline)
 
 
-def _sides(findings: Findings, build: str) -> tuple[str, str]:
+def sides(findings: Findings, build: str) -> tuple[str, str]:
     """What is compared and with what: two builds, or one build in two places."""
     facts = {one.build.name: one for one in findings.run.builds}
     if any(pair.build == build and pair.compared == CONTAINER for pair in findings.parity):
@@ -106,11 +106,12 @@ def _sides(findings: Findings, build: str) -> tuple[str, str]:
     return subject, against
 
 
-def _judged(suite: Suite, opening: str, subject: str, against: str) -> Statement:
+def judged(suite: Suite, opening: str, subject: str, against: str) -> Statement:
+    """What a suite says: a claim that begins with `opening`, and its evidence."""
     effect = suite.judgement.effect
     amount = change_of(effect)
     evidence = f"{_mean(suite)}{interval(effect)}{_confounded(suite)}"
-    runs = f"{subject} runs {_work(suite)}"
+    runs = f"{subject} runs {work(suite)}"
     match suite.judgement.verdict:
         case Verdict.FASTER | Verdict.SLOWER:
             return Statement(f"{opening}{runs} {amount} than {against}", evidence, amount)
@@ -133,7 +134,7 @@ def _confounded(suite: Suite) -> str:
     return f", confounded by {listed(list(confounders))}" if confounders else ""
 
 
-def _work(suite: Suite) -> str:
+def work(suite: Suite) -> str:
     """What a suite consists of, as the object of "runs"."""
     if len(suite.cases) == 1:
         return f"{suite.cases[0].case.workload} on {count(suite.threads, 'thread')}"

@@ -89,6 +89,7 @@ FLOORS = {
         "archive",
         "auditing",
         "comparing",
+        "fleet_telling",
         "fleets",
         "founding",
         "reproducing",
@@ -100,16 +101,17 @@ FLOORS = {
         "workshop",
     },
 }
-WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleets", "reproducing", "runs", "showroom"}
+WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleet_telling", "reproducing", "runs", "showroom"}
 """Rooms of harness/ that show something: they may import reports/."""
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"dependencies", "drawing", "findings", "markdown"},
     3: {"accounts", "charts", "laws", "parity", "prose", "records"},
-    4: {"advice", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
+    4: {"advice", "classes", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {
         "analysis",
         "compare_prose",
+        "fleet_prose",
         "imported",
         "outlook",
         "releases",
@@ -128,7 +130,16 @@ REPORTS = {
         "page",
         "release_prose",
     },
-    7: {"audit_page", "outlook_text", "compare_page", "imported_page", "release_page", "reproduction_page", "trends"},
+    7: {
+        "audit_page",
+        "outlook_text",
+        "compare_page",
+        "fleet_page",
+        "imported_page",
+        "release_page",
+        "reproduction_page",
+        "trends",
+    },
     8: {"index"},
 }
 SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
@@ -159,6 +170,8 @@ SIDEWAYS = {  # arrows within a floor: few, listed, and never in a circle
     ("workbench", "scripts"),
     ("lockstep", "engine"),
     ("noise", "tuning"),
+    ("fleet_telling", "runs"),
+    ("fleets", "fleet_telling"),
     ("fleets", "runs"),
     ("fleets", "session"),
     ("fleets", "station"),
