@@ -19,20 +19,22 @@ def history(folder: str | None = None, *, as_json: bool = False) -> None:
     RequestError where there is no run.
     """
     from reports import index, page
-    from reports.digest import find, read
+    from reports.digest import Broken, Digest, find, fleets, read
     from reports.trends import history as over_time
 
     results = Path(folder) if folder else RESULTS
     directories = list(find(results))
-    if not directories:
+    of_fleets = list(fleets(results))
+    if not (directories or of_fleets):
         raise RequestError(f"there is no run in {show(results)}", hint="Make one: ./inv quickstart")
     with Screen().task("reading runs", total=len(directories)) as task:
-        read_ = []
+        read_: list[Digest | Broken] = [one for one in of_fleets if isinstance(one, Broken)]
         for number, directory in enumerate(directories, start=1):
             read_.append(read(directory))
             task.update(number)
     found = over_time(read_)
-    path = index.write(results, found, {one.name for one in directories if (one / page.PAGE).exists()})
+    pages = {one.parent.name for one in results.glob(f"*/{page.PAGE}")}
+    path = index.write(results, found, pages, [one for one in of_fleets if not isinstance(one, Broken)])
     if as_json:
         print(json.dumps(index.data(found), indent=1, allow_nan=False))
     else:

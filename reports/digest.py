@@ -16,6 +16,7 @@ import msgspec
 
 from harness import store
 from harness.errors import GilometerError
+from harness.fleet import FLEET, FleetRun
 from harness.journal import JournalLine
 from harness.model import BuildFacts, Measure, Run, Struct
 from harness.stats import Verdict
@@ -139,6 +140,16 @@ def find(results: Path) -> Iterator[Path]:
             names = {one.name for one in path.iterdir()}
             if not names or names & {store.RUN, store.OUTCOMES}:
                 yield path
+
+
+def fleets(results: Path) -> Iterator[FleetRun | Broken]:
+    """Runs of fleets in `results`, each with the name of its directory as id."""
+    for path in sorted(results.glob(f"*/{FLEET}")):
+        directory = path.parent
+        try:
+            yield msgspec.structs.replace(store.load_fleet(directory), id=directory.name)
+        except GilometerError as error:
+            yield Broken(run=directory.name, reason=error.message.replace(f"{directory}/", ""))
 
 
 def make(name: str, run: Run, journal: tuple[JournalLine, ...]) -> Digest:

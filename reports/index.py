@@ -15,6 +15,7 @@ import msgspec
 from markupsafe import Markup
 
 import harness
+from harness.fleet import FleetRun
 from harness.model import Measure
 from harness.steps import FEWEST, RATE, SIDE
 from reports import marks, page, words
@@ -31,16 +32,17 @@ _LONGEST = 60
 """Of a value that changed, to be told in full."""
 
 
-def write(results: Path, history: History, pages: Collection[str]) -> Path:
+def write(results: Path, history: History, pages: Collection[str], fleets: Sequence[FleetRun] = ()) -> Path:
     """Write the page into `results`, and return its path.  HostError where it cannot be written.
 
     Args:
-        pages: names of runs that have a page of their own.
+        pages: names of runs that have a page of their own, those of fleets included.
+        fleets: runs of fleets, which are listed and in no trend.
     """
-    return page.save(results, render(history, pages))
+    return page.save(results, render(history, pages, fleets))
 
 
-def render(history: History, pages: Collection[str]) -> str:
+def render(history: History, pages: Collection[str], fleets: Sequence[FleetRun] = ()) -> str:
     """The page as HTML, readable without its script.  The same history gives the same bytes."""
     return page.shaped(
         "index.html",
@@ -49,6 +51,7 @@ def render(history: History, pages: Collection[str]) -> str:
         history=history,
         headline=headline(history),
         pages=pages,
+        fleets=sorted(fleets, key=lambda one: one.created, reverse=True),
         machines=sorted({str(run.machine) for run in history.runs}),
         pairs=sorted({pair for run in history.runs for pair in _pairs(run)}),
         pairs_of=_pairs,

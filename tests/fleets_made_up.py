@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -19,10 +21,11 @@ from harness.fleet import (
     Slot,
     Spread,
 )
-from harness.journal import JournalLine
-from harness.model import SCHEMA, Run
+from harness.journal import JournalLine, Reason
+from harness.model import SCHEMA, Measure, Run, Workload
 from reports.analysis import analyse
 from reports.findings import Findings
+from tests import made_up
 
 CODE = "the code"
 
@@ -66,9 +69,63 @@ def share(name: str, host: str, kind: str = "one") -> Share:
     return Share(name=name, hardware=hardware(kind), host=host)
 
 
-def run(shares: Sequence[tuple[Share, Run]], spread: Spread = Spread.ALL) -> FleetRun:
+@dataclass(frozen=True)
+class Measured:
+    """A share, and what its host left."""
+
+    share: Share
+    run: Run
+    journal: tuple[JournalLine, ...]
+
+    @cached_property
+    def findings(self) -> Findings:
+        return analyse(self.run, self.journal)
+
+
+def measured(
+    host: str,
+    kind: str = "one",
+    *,
+    cpus: int = 2,
+    machine: str = "x86_64",
+    image: str = "sha256:1",
+    cost: float = 1.24,
+    seed: int = 1,
+    blocks: int = 8,
+    workloads: Sequence[Workload] = made_up.WORKLOADS,
+    measures: Sequence[Measure] = (Measure.TIME,),
+    warnings: tuple[str, ...] = (),
+    crashes: str = "",
+) -> Measured:
+    """A share of a host on which free threading costs so much, on as many threads as 1, 2, 4, ... of its CPUs.
+
+    `image` begins the names of its images; `crashes` is the last output of workers that crash on numpy/inverse.
+    """
+    builds = [
+        msgspec.structs.replace(one, image=image + one.build.name, machine=machine)
+        for one in (made_up.build("3.14", release="3.14.0"), made_up.build("3.14t", release="3.14.0"))
+    ]
+    threads = [count for count in (1, 2, 4, 8) if count <= cpus]
+    plan = made_up.run(
+        builds,
+        workloads=workloads,
+        threads=threads,
+        cpus=tuple(range(cpus)),
+        blocks=blocks,
+        measures=measures,
+        warnings=warnings,
+    )
+    plan = msgspec.structs.replace(plan, host=msgspec.structs.replace(plan.host, name=host, cpu_model="Made Up"))
+    failures = []
+    if crashes:
+        failures = [made_up.failure(plan, "numpy/inverse", "3.14t", Reason.CRASHED, output=crashes)]
+    journal = made_up.journal(plan, made_up.truth(cost), seed=seed, failures=failures)
+    return Measured(Share(name=host, hardware=hardware(kind, machine, cpus), host=host), plan, journal)
+
+
+def run(shares: Sequence[Measured], spread: Spread = Spread.ALL) -> FleetRun:
     """A fleet's run of these shares."""
-    first = shares[0][1]
+    first = shares[0].run
     return FleetRun(
         schema=SCHEMA,
         id="20260314-101500-fleet",
@@ -77,23 +134,26 @@ def run(shares: Sequence[tuple[Share, Run]], spread: Spread = Spread.ALL) -> Fle
         scheduler="tls://bench0:8786",
         certificates="",
         spread=spread,
-        shares=tuple(one for one, _ in shares),
+        shares=tuple(one.share for one in shares),
     )
 
 
-def attempts(shares: Sequence[tuple[Share, Run]]) -> list[AttemptLine]:
-    """Every block of every share was answered at the first attempt, but for the first: it was lost, and asked again."""
+def attempts(shares: Sequence[Measured]) -> list[AttemptLine]:
+    """The first block of every share was lost once and asked for again; everything else was answered at once."""
     found: list[AttemptLine] = []
-    for one, plan in shares:
-        for block in plan.plan.blocks:
-            for attempt in (1, 2) if block.index == 0 else (1,):
-                key = {"share": one.name, "block": block.index, "attempt": attempt}
-                asked = Assigned(**key, cases=block.cases, host=one.host, at=float(attempt))
-                lost = block.index == 0 and attempt == 1
-                found += [asked, Lost(**key, why="its worker went away", at=1.5) if lost else Answered(**key, at=1.5)]
+    for one in shares:
+        name, host = one.share.name, one.share.host
+        for block in one.run.plan.blocks:
+            index, cases = block.index, block.cases
+            if index == 0:
+                found.append(Assigned(share=name, block=0, attempt=1, cases=cases, host="gone", at=1.0))
+                found.append(Lost(share=name, block=0, attempt=1, why="its worker went away", at=1.5))
+            attempt = 2 if index == 0 else 1
+            found.append(Assigned(share=name, block=index, attempt=attempt, cases=cases, host=host, at=2.0))
+            found.append(Answered(share=name, block=index, attempt=attempt, at=2.5))
     return found
 
 
-def findings(shares: Sequence[tuple[Share, Run]], journals: Sequence[Sequence[JournalLine]]) -> dict[str, Findings]:
+def findings(shares: Sequence[Measured]) -> dict[str, Findings]:
     """What each share says, by name."""
-    return {one.name: analyse(run, journal) for (one, run), journal in zip(shares, journals, strict=True)}
+    return {one.share.name: one.findings for one in shares}

@@ -25,7 +25,7 @@ def share(slow: float, image: str = "sha256:1") -> Findings:
 
 
 def test_hosts_are_pooled_by_their_ratios_and_what_they_differ_by_is_told() -> None:
-    (found,) = across.together({"a": share(1.1), "b": share(1.2), "c": share(1.3)})
+    (found,) = across.together({"a": share(1.1), "b": share(1.2), "c": share(1.3)}, {one: one for one in "abc"})
     assert found.hosts == ("a", "b", "c")
     (row,) = across.data([found])
     assert row["ratio"] == pytest.approx((1.1 * 1.2 * 1.3) ** (1 / 3), rel=0.01)
@@ -36,7 +36,9 @@ def test_hosts_are_pooled_by_their_ratios_and_what_they_differ_by_is_told() -> N
     assert "95 % intervals after Hartung and Knapp" in " ".join(told.split())
 
 
-def test_hosts_with_other_images_are_never_pooled() -> None:
-    assert across.together({"a": share(1.1), "b": share(1.1, "sha256:2")}) == []
-    assert across.together({"a": share(1.1)}) == []
+def test_hosts_with_other_images_are_never_pooled_nor_are_slots_of_one_host() -> None:
+    hosts = {"a": "a", "b": "b"}
+    assert across.together({"a": share(1.1), "b": share(1.1, "sha256:2")}, hosts) == []
+    assert across.together({"a": share(1.1)}, hosts) == []
+    assert across.together({"a": share(1.1), "b": share(1.1)}, {"a": "a", "b": "a"}) == []
     assert across.text([]) == ""
