@@ -41,7 +41,7 @@ def render(fleet: FleetRun, shares: Mapping[str, Findings], attempts: Sequence[A
         headline=fleet_prose.headline(columns),
         differences=fleet_prose.differences(columns),
         reservations=fleet_prose.reservations(shares),
-        verdicts=[(column, fleet_prose.statements(column)) for column in columns] if len(columns) > 1 else [],
+        verdicts=[(column, fleet_prose.statements(column)[len(columns) == 1 :]) for column in columns],
         extent=fleet_prose.extent(fleet),
         where=tuple(_where(fleet, shares, attempts)),
         facts=tuple(fleet_prose.facts(columns)) if columns else (),

@@ -164,7 +164,7 @@ def headline(columns: Sequence[Column]) -> Statement:
     parts = []
     if len(decided) > _SPELLED_OUT:
         tally = [(by_verdict[one], one) for one in (Verdict.SLOWER, Verdict.FASTER) if by_verdict[one]]
-        parts += [f"{one} than {against} on {len(titles)} of {len(columns)} classes" for titles, one in tally]
+        parts += [f"{one} than {against} on {_of(titles, columns)}" for titles, one in tally]
     else:
         amounts = {title: change_of(found[title].suite.judgement.effect) for title in decided}
         parts += [
@@ -179,6 +179,11 @@ def headline(columns: Sequence[Column]) -> Statement:
     left = f"; undecided on {_named(undecided)}" if undecided else ""
     figure = parts[0].partition(" than ")[0].partition(",")[0]
     return Statement(f"{subject} runs {work} {listed(parts)}{left}", "", figure)
+
+
+def _of(titles: Sequence[str], columns: Sequence[Column]) -> str:
+    every = len(columns)
+    return f"all {every} classes" if len(titles) == every else f"{len(titles)} of {every} classes"
 
 
 def _named(titles: Sequence[str]) -> str:

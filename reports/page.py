@@ -138,6 +138,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
+        "breakable": _breakable,
         "counted": words.count,
         "cpus": cpu_list,
         "duration": words.duration,
@@ -163,6 +164,11 @@ def _unbroken(text: object) -> Markup:
     """A sentence in which no number is parted from its unit, and no compound is broken."""
     unbroken = str(escape(text)).replace(" %", "&nbsp;%")
     return Markup(re.sub(r"(free|single)-threaded", r'<span class="whole">\g<0></span>', unbroken))
+
+
+def _breakable(name: str) -> Markup:
+    """The name of a workload that may be broken behind its folders."""
+    return Markup("/<wbr>").join(name.split("/"))
 
 
 def _sharing(case: Case) -> str:

@@ -91,6 +91,7 @@ def measured(
     image: str = "sha256:1",
     cost: float = 1.24,
     seed: int = 1,
+    names: Sequence[str] = ("3.14", "3.14t"),
     blocks: int = 8,
     workloads: Sequence[Workload] = made_up.WORKLOADS,
     measures: Sequence[Measure] = (Measure.TIME,),
@@ -103,7 +104,7 @@ def measured(
     """
     builds = [
         msgspec.structs.replace(one, image=image + one.build.name, machine=machine)
-        for one in (made_up.build("3.14", release="3.14.0"), made_up.build("3.14t", release="3.14.0"))
+        for one in (made_up.build(name, release="3.14.0") for name in names)
     ]
     threads = [count for count in (1, 2, 4, 8) if count <= cpus]
     plan = made_up.run(

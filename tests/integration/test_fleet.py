@@ -27,13 +27,15 @@ def fleet(tmp_path: Path, pair: tuple[str, str]) -> Iterator[Fleet]:
 
 
 def assert_every_block_is_there_once(fleet: Fleet, *shares: str) -> None:
-    """Exactly the planned blocks, with samples; and every attempt ended in exactly one way."""
+    """Exactly the planned blocks, with samples; every attempt ended in exactly one way; and the page has all shares."""
     for share in shares:
         run, journal = store.load(store.share_directory(fleet.run, share))
         records = [line for line in journal if isinstance(line, BlockRecord)]
         assert sorted(record.index for record in records) == list(range(BLOCKS)), fleet.said("*")
         assert all(isinstance(one, Sample) for record in records for one in record.outcomes)
         assert {one.build for record in records for one in record.outcomes} == set(run.plan.builds)
+    page = (fleet.run / "index.html").read_text()
+    assert all(f'href="shares/{share}/index.html"' in page for share in shares)
     attempts = fleet.attempts()
     asked = [(one.share, one.block, one.attempt) for one in attempts if isinstance(one, Assigned)]
     ended = [(one.share, one.block, one.attempt) for one in attempts if isinstance(one, Answered | Lost)]

@@ -137,7 +137,7 @@ def test_hosts_that_contradict_one_another_decide_nothing() -> None:
 def test_many_classes_are_counted_in_the_headline() -> None:
     made = [measured(f"h{n}", f"class-{n}", cost=1.3, seed=n, workloads=made_up.WORKLOADS[:1]) for n in range(6)]
     assert str(fleet_prose.headline(columns(*made))) == (
-        "3.14t runs pure_python/cpu_bound on 1 thread slower than 3.14 on 6 of 6 classes."
+        "3.14t runs pure_python/cpu_bound on 1 thread slower than 3.14 on all 6 classes."
     )
 
 
@@ -147,6 +147,14 @@ def test_one_class_has_one_verdict_and_no_caveat() -> None:
     assert "On 4 CPUs of a Made Up, 3.14t" in told(page, "h1")
     assert page.select(".claim") == []
     assert "1 host of 1 class: one host of each class measured everything." in told(page, "#where")
+
+
+def test_every_contender_has_a_verdict_and_rows_of_its_own() -> None:
+    page = rendered(measured("a", names=("3.14", "3.14t", "3.14t-lto"), workloads=made_up.WORKLOADS[:1]))
+    assert "3.14t (" in told(page, "h1")
+    assert "3.14t-lto (" in told(page, ".claim")
+    assert len(page.select("#cases tbody tr")) == 2 * 2
+    assert [one.get_text() for one in page.select("#cases tbody td:nth-of-type(1)")] == ["3.14t", "3.14t-lto"] * 2
 
 
 def test_a_build_faster_in_one_class_and_slower_in_another_is_named() -> None:
