@@ -12,7 +12,7 @@ from harness.journal import Reason
 from reports import digest, index
 from reports.digest import Broken
 from reports.trends import history
-from tests import made_up
+from tests import fleets_made_up, made_up
 from tests.browser.test_page import HOSTILE, LOWEST_CONTRAST, chromium, open_page, scheme, violations
 
 __all__ = ["chromium", "scheme"]
@@ -20,7 +20,7 @@ __all__ = ["chromium", "scheme"]
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten runs of one machine, of which the last four are slower; two of another one, one with failures; one broken."""
+    """Ten runs of a machine, the last four slower; two of another, one with failures; one broken; one of a fleet."""
     read: list[digest.Digest | Broken] = [Broken(run="broken", reason=HOSTILE)]
     for day in range(12):
         run = made_up.run(workloads=made_up.WORKLOADS[::5], threads=(1,))
@@ -31,7 +31,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             failures = [made_up.failure(run, "numpy/inverse", "3.13t", Reason.CRASHED)] if day == 10 else []
         journal = made_up.journal(run, made_up.truth(1.24 if day < 6 else 1.4), seed=day, failures=failures)
         read.append(digest.make(f"run-{day:02}", run, journal))
-    return index.write(tmp_path_factory.mktemp("results"), history(read), {"run-01"})
+    fleet = msgspec.structs.replace(fleets_made_up.run([fleets_made_up.measured(HOSTILE)]), command=HOSTILE + "x" * 300)
+    return index.write(tmp_path_factory.mktemp("results"), history(read), {"run-01", fleet.id}, [fleet])
 
 
 def test_it_asks_the_network_for_nothing_and_says_nothing_on_the_console(chromium: Browser, path: Path) -> None:
@@ -84,6 +85,7 @@ def test_without_javascript_everything_is_there_but_the_filters(chromium: Browse
     assert page.locator("#runs tbody tr:visible").count() == 12
     assert page.locator("#trends .strips tbody tr:visible").count() == 3
     assert page.locator("#steps li:visible").count() == 1
+    assert page.locator("#fleets tbody tr:visible a").count() == 1
     assert "1 step in the 3 trends" in page.inner_text("h1")
 
 
