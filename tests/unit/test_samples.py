@@ -22,6 +22,8 @@ from reports import (
     release_page,
     release_prose,
     releases,
+    reproduction,
+    reproduction_page,
     summary,
     verdict,
 )
@@ -42,6 +44,7 @@ def findings(run: Path) -> Findings:
 def test_what_samples_there_are() -> None:
     assert {run.relative_to(SAMPLES).as_posix() for run in RUNS} == {
         "catalogue", "strategies", "releases", "compared/before", "compared/after",
+        "article/3.13-3.14", "article/3.13-3.14t", "article/3.14-3.14t",
     }  # fmt: skip
 
 
@@ -70,6 +73,20 @@ def test_the_page_of_releases() -> None:
         "from 3.13.14 to 3.14.6",
         "Free-threaded it became 9.8 % faster (95 % interval 8.5 % to 11.2 %) from 3.13.14 to 3.14.6",
     )
+
+
+def test_the_article() -> None:
+    kept, loaded = store.load_reproduction(SAMPLES / "article")
+    results = reproduction.collected(kept, loaded)
+
+    rendered = reproduction_page.render(kept, results, [run for run, _ in loaded])
+    assert rendered == (SAMPLES / "article/index.html").read_text()
+    assert kept.names == {"3.13": "3.13-source", "3.14": "3.14-source", "3.14t": "3.14t-source"}, "nothing substituted"
+    verdicts = {one.claim.id: one.outcome for one in results}
+    elsewhere = {"threads-4", "gil-4", "records-4", "scrape-100"}
+    assert {name for name, found in verdicts.items() if found is reproduction.Outcome.UNTESTABLE} == elsewhere
+    assert verdicts["threads-2"] is reproduction.Outcome.REPRODUCED
+    assert verdicts["matrix"] is reproduction.Outcome.CONTRADICTED
 
 
 def test_the_audit() -> None:
