@@ -215,6 +215,17 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Why it was not executed at all."""
 
 
+class Unanswered(Struct, frozen=True, kw_only=True):
+    """A task that nobody will answer."""
+
+    key: str
+    why: str
+
+
+class SchedulerGoneError(Exception):
+    """The scheduler does not answer any more, and everything that it was asked is lost."""
+
+
 def task_key(run: str, share: str, block: int, attempt: int) -> str:
     """How an attempt is called wherever names are seen: by the scheduler, in logs, in `inv fleet status`."""
     return f"{run}/{share}/{block}/{attempt}"

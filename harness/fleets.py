@@ -12,32 +12,28 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from harness import builds, host, offers, request, runs, session, specs, store
+from harness.conducting import GIVE_UP_SECONDS, Chief, Desk, abandoned
 from harness.dispatch import Campaign, Dispatcher
 from harness.errors import HostError, RequestError
 from harness.fleet import (
     ATTEMPTS,
     FLEET,
-    Answer,
-    Answered,
-    Assigned,
-    AttemptLine,
     FleetRun,
-    Lost,
     Offer,
     RunNote,
+    SchedulerGoneError,
     Share,
-    ShareNote,
     Spread,
 )
 from harness.fleet_telling import Measured, tell
-from harness.journal import BlockRecord, Ended, JournalLine
+from harness.journal import Ended
 from harness.model import SCHEMA, Build, BuildFacts, Plan, Run, Source
 from harness.offers import Post
 from harness.plan import make_plan
@@ -49,17 +45,6 @@ from harness.workbench import workbench
 
 if TYPE_CHECKING:
     from harness.images import Foundry
-    from harness.progress import Task
-    from harness.wire import Crew
-
-GIVE_UP_SECONDS = 600.0
-"""For how long a run waits while nobody is there who could measure what is left of it."""
-
-_LOOK_SECONDS = 1.0
-"""Between two looks at who is there."""
-_NOTE_SECONDS = 2.0
-"""Between two notes for `inv fleet status`."""
-
 
 # -- where a fleet is --------------------------------------------------------------------------------------------------
 
@@ -265,7 +250,7 @@ def status(fleet: str, *, certificates: str | None, as_json: bool = False) -> No
         with wire.Crew(place.address, place.certificates) as crew:
             there, executing = crew.offers(), crew.executing()
             notes = [msgspec.json.decode(data, type=RunNote) for data in crew.published().values()]
-    except wire.SchedulerGoneError as error:
+    except SchedulerGoneError as error:
         raise HostError(f"the scheduler at {place.address} went away") from error
     if as_json:
         hosts = [
@@ -344,196 +329,27 @@ def _command(options: BenchOptions, plan: Plan, fleet: str, spread: Spread, cert
 # -- executing ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Desk:
-    """A share of a run that is being executed, and where its lines go."""
-
-    directory: Path
-    run: Run
-    campaign: Campaign
-    lines: list[JournalLine]
-    journal: store.Journal
-    troubles: Troubles
-    seconds: float = 0.0
-    """Of the blocks that were measured in this execution."""
-
-    def record(self, lines: Sequence[JournalLine]) -> None:
-        """Append lines to the journal, and say what went wrong."""
-        for line in lines:
-            self.journal.append(line)
-            self.lines.append(line)
-            self.troubles.show(line)
-            if isinstance(line, BlockRecord):
-                self.seconds += line.seconds
-
-    def note(self, there: frozenset[str]) -> ShareNote:
-        records = [line.seconds for line in self.lines if isinstance(line, BlockRecord)]
-        left = self.campaign.stopping.left
-        return ShareNote(
-            name=self.campaign.share.name,
-            hardware=self.campaign.share.hardware.name,
-            host=self.campaign.host,
-            here=self.campaign.host in there,
-            done=self.campaign.done,
-            left=left,
-            seconds_left=left * sum(records) / len(records) if records else None,
-        )
-
-
-@dataclass
-class _Chief:
-    """Executes a fleet's run: asks, listens, writes down."""
-
-    fleet: FleetRun
-    place: Place
-    screen: Screen
-    desks: Mapping[str, _Desk]
-    attempts: store.Journal
-    dispatcher: Dispatcher
-    _there: Mapping[str, Offer] = field(default_factory=dict)
-    _stranded: tuple[str, ...] = ()
-    _stranded_since: float = 0.0
-    _looked: float = 0.0
-    _noted: float = 0.0
-
-    def measure(self, task: Task) -> bool:
-        """Until everything is measured; whether it was, and not given up because nobody was there any more."""
-        from harness import wire
-
-        while True:
-            try:
-                with self._crew() as crew:
-                    return self._measure(crew, task)
-            except wire.SchedulerGoneError:
-                self.screen.say(f"the scheduler at {self.place.address} is gone; waiting for it")
-                for address in list(self._there):
-                    self._leave(address, "the scheduler went away")
-                self._there = {}
-
-    def _measure(self, crew: Crew, task: Task) -> bool:
-        from harness import wire
-
-        hope = True
-        while hope and not self.dispatcher.finished:
-            hope = self._round(crew, task)
-        with contextlib.suppress(wire.SchedulerGoneError):
-            self._publish(crew, ended=True)
-        return hope
-
-    def _crew(self) -> Crew:
-        """A connection to the scheduler, waited for."""
-        from harness import wire
-
-        began = time.monotonic()
-        while True:
-            try:
-                return wire.Crew(self.place.address, self.place.certificates)
-            except HostError:
-                if time.monotonic() - began > GIVE_UP_SECONDS:
-                    raise
-                time.sleep(_LOOK_SECONDS)
-
-    def _round(self, crew: Crew, task: Task) -> bool:
-        """Ask who is free, and take what came; whether there is hope."""
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_SECONDS:
-            self._look(crew)
-        for question in self.dispatcher.questions(now):
-            self.attempts.append(question.line(self.dispatcher.host(question.address), time.time()))
-            crew.ask(question.address, question.task)
-        for event in crew.events(_LOOK_SECONDS / 2):
-            if isinstance(event, Answer):
-                self._take(event)
-            else:
-                self._lose(event.key, event.why)
-                self._look(crew)  # before its worker is asked again, which may be gone
-        done = sum(desk.campaign.done for desk in self.desks.values())
-        left = sum(desk.campaign.stopping.left for desk in self.desks.values())
-        task.update(done, f"{len(self.dispatcher.open)} at a time", total=done + left)
-        if now - self._noted >= _NOTE_SECONDS:
-            self._publish(crew)
-        return self._hope(now)
-
-    def _look(self, crew: Crew) -> None:
-        """See who has come and who has gone."""
-        there = crew.offers()
-        self._looked = time.monotonic()
-        for address in self._there.keys() - there.keys():
-            self.screen.say(f"{self._there[address].host} is gone")
-            for key in self._leave(address, "its worker went away"):
-                crew.forget(key)
-        for address in there.keys() - self._there.keys():
-            refusal = self.dispatcher.join(address, there[address])
-            self.screen.say(refusal or f"{there[address].host} ({there[address].hardware.name}) is there")
-        self._there = dict(there)
-
-    def _leave(self, address: str, why: str) -> tuple[str, ...]:
-        lost = self.dispatcher.leave(address, time.monotonic())
-        for key in lost:
-            self._lose(key, why)
-        return lost
-
-    def _take(self, answer: Answer) -> None:
-        found = self.dispatcher.answer(answer, time.monotonic())
-        if found is None:
-            return
-        campaign, lines = found
-        self.desks[campaign.share.name].record(lines)
-        _, share, block, attempt = answer.key.rsplit("/", 3)
-        if any(isinstance(line, BlockRecord) for line in lines):
-            self.attempts.append(Answered(share=share, block=int(block), attempt=int(attempt), at=time.time()))
-        else:
-            self._write_off(answer.key, answer.refusal)
-            self.screen.say(f"{answer.host} does not measure {share}: {answer.refusal}")
-
-    def _lose(self, key: str, why: str) -> None:
-        if self.dispatcher.lose(key):
-            self._write_off(key, why)
-            _, share, block, _ = key.rsplit("/", 3)
-            self.screen.say(f"{share}: block {block} is lost, {why}; it is measured again")
-
-    def _write_off(self, key: str, why: str) -> None:
-        _, share, block, attempt = key.rsplit("/", 3)
-        self.attempts.append(Lost(share=share, block=int(block), attempt=int(attempt), why=why, at=time.time()))
-
-    def _hope(self, now: float) -> bool:
-        """Say what waits for a host; False where everything has, for too long."""
-        stranded = tuple(one.share.name for one in self.dispatcher.stranded)
-        if stranded != self._stranded:
-            self._stranded, self._stranded_since = stranded, now
-            for campaign in self.dispatcher.stranded:
-                self.screen.say(
-                    f"{campaign.share.name} waits for {campaign.host}, or another {campaign.share.hardware}"
-                )
-        return not stranded or bool(self.dispatcher.open) or now - self._stranded_since < GIVE_UP_SECONDS
-
-    def _publish(self, crew: Crew, *, ended: bool = False) -> None:
-        self._noted = time.monotonic()
-        there = frozenset(offer.host for offer in self._there.values())
-        shares = tuple(desk.note(there) for desk in self.desks.values())
-        note = RunNote(run=self.fleet.id, at=time.time(), shares=shares, ended=ended)
-        crew.publish(self.fleet.id, msgspec.json.encode(note))
-
-
 def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, as_json: bool) -> int:
+    from harness import wire
+
     began = time.monotonic()
     complete = interrupted = False
     asked = store.load_attempts(directory)
     code = offers.code()
     with ExitStack() as stack:
-        desks: dict[str, _Desk] = {}
+        desks: dict[str, Desk] = {}
         for share in fleet.shares:
             folder = store.share_directory(directory, share.name)
             run, lines = store.load(folder)
             campaign = Campaign(fleet.id, share, run, code, lines, asked)
             journal = stack.enter_context(store.Journal(folder))
-            desks[share.name] = _Desk(folder, run, campaign, [*lines], journal, Troubles(run.plan, screen))
+            desks[share.name] = Desk(folder, run, campaign, [*lines], journal, Troubles(run.plan, screen))
             desks[share.name].record(campaign.owed)
         attempts = stack.enter_context(store.Journal(directory, ATTEMPTS))
-        for line in _abandoned(asked, desks):
+        for line in abandoned(asked, desks):
             attempts.append(line)
         dispatcher = Dispatcher([desk.campaign for desk in desks.values()], time.monotonic())
-        chief = _Chief(fleet, place, screen, desks, attempts, dispatcher)
+        chief = Chief(fleet, screen, desks, attempts, dispatcher, lambda: wire.Crew(place.address, place.certificates))
         try:
             with screen.task("measuring") as task:
                 complete = chief.measure(task)
@@ -551,19 +367,6 @@ def _execute(directory: Path, fleet: FleetRun, place: Place, screen: Screen, *, 
     measured = {name: Measured(desk.run, desk.lines, new=desk.campaign.finished) for name, desk in desks.items()}
     result = tell(directory, fleet, measured, as_json=as_json)
     return 130 if interrupted else result if complete else 3
-
-
-def _abandoned(asked: Sequence[AttemptLine], desks: Mapping[str, _Desk]) -> Iterator[AttemptLine]:
-    """How the attempts ended that a client which was killed had left open."""
-    left = {(one.share, one.block, one.attempt): one for one in asked if isinstance(one, Assigned)}
-    for one in asked:
-        if not isinstance(one, Assigned):
-            left.pop((one.share, one.block, one.attempt), None)
-    for share, block, attempt in left:
-        if desks[share].campaign.has(block):  # it ended right after it had written down the answer
-            yield Answered(share=share, block=block, attempt=attempt, at=time.time())
-        else:
-            yield Lost(share=share, block=block, attempt=attempt, why="whoever asked has ended", at=time.time())
 
 
 # -- status ------------------------------------------------------------------------------------------------------------

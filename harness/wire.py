@@ -34,7 +34,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from harness import certificates
 from harness.errors import HostError, RequestError
-from harness.fleet import Answer, BlockTask, Offer
+from harness.fleet import Answer, BlockTask, Offer, SchedulerGoneError, Unanswered
 from harness.progress import Progress
 
 SILENCE_SECONDS = 60.0
@@ -270,18 +270,6 @@ def _quiet() -> None:
 # -- a client ----------------------------------------------------------------------------------------------------------
 
 
-class SchedulerGoneError(Exception):
-    """The scheduler does not answer any more, and everything that it was asked is lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An attempt that nobody will answer."""
-
-    key: str
-    why: str
-
-
 class Crew:
     """The workers of a scheduler, asked and listened to from one thread.  HostError where there is no scheduler."""
 
@@ -339,7 +327,7 @@ class Crew:
         self._futures[task.key] = future
         future.add_done_callback(self._events.put)
 
-    def events(self, seconds: float) -> Iterator[Answer | Lost]:
+    def events(self, seconds: float) -> Iterator[Answer | Unanswered]:
         """What has come, waited for as long.  SchedulerGoneError where nothing more will."""
         try:
             future = self._events.get(timeout=seconds)
@@ -391,15 +379,17 @@ class Crew:
         if self._client.status != "running":
             raise SchedulerGoneError(f"the connection is {self._client.status}")
 
-    def _event(self, future: Future[bytes]) -> Answer | Lost:
+    def _event(self, future: Future[bytes]) -> Answer | Unanswered:
         key = str(future.key).rpartition("/")[0]
         self._futures.pop(key, None)
         try:
             return msgspec.json.decode(future.result(timeout=_CONNECT_SECONDS), type=Answer)
         except CancelledError:
-            return Lost(key, "the scheduler went away")
+            return Unanswered(key=key, why="the scheduler went away")
         except msgspec.MsgspecError as error:
-            return Lost(key, f"its answer is damaged: {error}")
+            return Unanswered(key=key, why=f"its answer is damaged: {error}")
         except Exception as error:  # whatever a worker raised: its block is measured again
             why = "its worker died, or was silent for too long"
-            return Lost(key, why if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}")
+            return Unanswered(
+                key=key, why=why if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}"
+            )
