@@ -38,6 +38,15 @@ def compare(name_a: str, name_b: str, *, gate: str | None = None, form: str = "t
         raise error
 
 
+def repeat(directory_a: Path, directory_b: Path, *, form: str = "text") -> None:
+    """Say whether a run that was made again says what it did, and what changed besides."""
+    from reports import compare as comparison
+    from reports.analysis import analyse
+
+    found_a, found_b = (analyse(*store.load(directory)) for directory in (directory_a, directory_b))
+    print(_writer(form, None)(comparison.compare(found_a, found_b, comparison.Question.REPEATED)))
+
+
 def percentage(option: str, text: str) -> float:
     """A share: "5%" or "2.5 %" is 0.05 or 0.025.  RequestError on anything else."""
     if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip(), re.ASCII):

@@ -352,12 +352,14 @@ def _command(name: str, options: Options) -> str:
 
 
 def _run(directory: Path, options: Options) -> int:
-    """Make a run once more and compare it with what it was."""
+    """Make a run once more, and say whether it says what it did."""
     from harness import comparing
+    from reports import compare
 
     screen = Screen()
     run = store.load_run(directory)
+    compare.check_measured(run)
     made, status = again(run, screen, command=f"./inv reproduce {run.id}", wait=options.wait)
     if status != 130:
-        comparing.compare(str(directory), str(made), form=options.form)
+        comparing.repeat(directory, made, form=options.form)
     return status

@@ -21,17 +21,34 @@ from harness.stats import Effect, Judgement, Verdict, judge
 from reports import parity, words
 from reports.findings import MARGIN, Findings
 from reports.records import seats
+from reports.repeats import Repeat, repeats, unrepeated
 
 NOWHERE = "none"
 
 
+class Question(StrEnum):
+    """What is asked of two runs."""
+
+    CHANGED = "changed"
+    """Whether a build has become faster or slower: answered by what it took in each run."""
+    REPEATED = "repeated"
+    """Whether one run says what the other one does: answered by the ratios that both found."""
+
+
 class Outcome(StrEnum):
-    """What became of all cases together."""
+    """What became of all cases, or of all ratios, together."""
 
     IMPROVED = "improved"
     REGRESSED = "regressed"
     MIXED = "mixed"
     UNCHANGED = "unchanged"
+
+    REPEATED = "repeated"
+    """Every ratio is the same."""
+    DIFFERENT = "different"
+    """A ratio is known to differ."""
+    UNDECIDED = "undecided"
+    """None is, and not every one is known to be the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +117,25 @@ class Contrast:
     changes: tuple[Change, ...]
     """In the order of run A's plan."""
     absent: tuple[Absent, ...]
+    repeats: tuple[Repeat, ...]
+    """Ratios that both runs found, in the order of run A."""
+    unrepeated: tuple[tuple[str, str, str], ...]
+    """Case, build and what against of the ratios that only run A found."""
+    question: Question = Question.CHANGED
 
     @property
     def outcome(self) -> Outcome:
+        return self._repeated if self.question is Question.REPEATED else self._changed
+
+    @property
+    def _repeated(self) -> Outcome:
+        verdicts = {one.verdict for one in self.repeats}
+        if verdicts & {Verdict.FASTER, Verdict.SLOWER}:
+            return Outcome.DIFFERENT
+        return Outcome.REPEATED if verdicts == {Verdict.SAME} and not self.unrepeated else Outcome.UNDECIDED
+
+    @property
+    def _changed(self) -> Outcome:
         match bool(self.of(Verdict.FASTER)), bool(self.of(Verdict.SLOWER)):
             case True, False:
                 return Outcome.IMPROVED
@@ -128,9 +161,8 @@ class Contrast:
 
 def check(a: Run, b: Run) -> None:
     """RequestError where two runs have nothing that could be compared."""
-    for run in (a, b):
-        if run.plan.stress:
-            raise RequestError(f"{run.id} hunted races and measured nothing", hint="Compare two runs of inv bench.")
+    check_measured(a)
+    check_measured(b)
     for what, left, right in (
         ("the hosts are not of one kind", _kind(a.host), _kind(b.host)),
         ("the jobs are not of one size", a.plan.size.value, b.plan.size.value),
@@ -145,8 +177,17 @@ def check(a: Run, b: Run) -> None:
         raise RequestError("these runs cannot be compared, they have no case in common")
 
 
-def compare(a: Findings, b: Findings) -> Contrast:
-    """Run `b` against run `a`, two runs that passed `check`."""
+def check_measured(run: Run) -> None:
+    """RequestError where a run has measured nothing that another one could be held against."""
+    if run.plan.stress:
+        raise RequestError(f"{run.id} hunted races and measured nothing", hint="Take a run of inv bench.")
+
+
+def compare(a: Findings, b: Findings, question: Question = Question.CHANGED) -> Contrast:
+    """Run `b` against run `a`, two runs that passed `check`; or of one plan, to see whether the first is repeated.
+
+    Times do not carry over between hosts that are not of one kind, and are then not compared; ratios are.
+    """
     shared = {workload.name for workload in a.run.plan.workloads} & {one.name for one in b.run.plan.workloads}
     left, right = dict(_surroundings(a.run, shared)), dict(_surroundings(b.run, shared))
     keys = dict.fromkeys((*left, *right))
@@ -162,8 +203,11 @@ def compare(a: Findings, b: Findings) -> Contrast:
         level=level,
         unlike=unlike,
         alike=len(keys) - len(unlike),
-        changes=tuple(_changes(a, b, unlike, level)),
+        changes=tuple(_changes(a, b, unlike, level)) if _kind(a.run.host) == _kind(b.run.host) else (),
         absent=tuple(_absent(a, b)),
+        repeats=tuple(repeats(a, b, level)),
+        unrepeated=unrepeated(a, b),
+        question=question,
     )
 
 

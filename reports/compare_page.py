@@ -28,5 +28,8 @@ def render(contrast: Contrast) -> str:
         verdicts=prose.WORDS,
         signs=page.SIGNS,
         row=compare_text.row,
+        ratios=prose.RATIOS,
+        ratio_header=compare_text.RATIO_HEADER,
+        ratio_row=compare_text.ratio_row,
         note=compare_text.note(contrast),
     )

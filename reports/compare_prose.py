@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import assert_never
 
 from harness.errors import RegressionError
 from harness.model import Measure
 from harness.stats import Judgement, Verdict
-from reports.compare import Change, Contrast, Outcome, Yardstick
+from reports.compare import Change, Contrast, Outcome, Question, Yardstick
 from reports.findings import MARGIN, case_name
+from reports.repeats import Repeat
 from reports.verdict import Statement
 from reports.words import between, change, count, listed, share
 
@@ -21,6 +21,16 @@ WORDS = {
     Verdict.UNDECIDED: "undecided",
 }
 """Verdicts on a change between two runs."""
+
+AGAIN = {
+    Verdict.FASTER: "lower",
+    Verdict.SLOWER: "higher",
+    Verdict.SAME: "same",
+    Verdict.UNDECIDED: "undecided",
+}
+"""Verdicts on a ratio that two runs found."""
+
+RATIOS = "Ratios, of builds (below 1 is faster) and of threads (above 1 is faster), as each run found them:"
 
 MEASURED = {
     Measure.TIME: "Time; B / A below 1 is faster:",
@@ -34,6 +44,8 @@ _NAMED = 3
 
 def headline(contrast: Contrast) -> Statement:
     """What became of all cases, and what that rests on."""
+    if contrast.question is Question.REPEATED:
+        return _repeated(contrast)
     of = count(len(contrast.changes), "case")
     worse, better = (contrast.of(verdict) for verdict in (Verdict.SLOWER, Verdict.FASTER))
     match contrast.outcome:
@@ -49,11 +61,52 @@ def headline(contrast: Contrast) -> Statement:
         case Outcome.IMPROVED:
             claim = f"Run B has improved against run A: of {of}, {_are(better)} better and none worse"
             return Statement(claim, _named(better), "improved")
+    raise AssertionError(f"not an outcome of cases: {contrast.outcome}")
+
+
+def _repeated(contrast: Contrast) -> Statement:
+    """Whether run B says what run A does, and what that rests on."""
+    of = len(contrast.repeats) + len(contrast.unrepeated)
+    if not of:
+        return Statement("Nothing is repeated: the run has one build on one number of threads, and so no ratio")
+    same = [one for one in contrast.repeats if one.verdict is Verdict.SAME]
+    open_ = [one for one in contrast.repeats if one.verdict is Verdict.UNDECIDED]
+    other = [one for one in contrast.repeats if one.verdict in (Verdict.FASTER, Verdict.SLOWER)]
+    margin = f"{MARGIN * 100:.0f} %"
+    ratios = count(of, "ratio")
+    clauses = []
+    if open_:
+        detectable = [one.judgement.mde for one in open_ if not math.isnan(one.judgement.mde)]
+        found = (
+            f", where a difference of {share(max(detectable))} would have been found four times in five"
+            if detectable
+            else ""
+        )
+        clauses.append(f"{_are(open_)} undecided{found}")
+    if contrast.unrepeated:
+        clauses.append(f"{_are(contrast.unrepeated)} without an answer in run B")
+    match contrast.outcome:
+        case Outcome.REPEATED:
+            return Statement(f"Run B repeats run A: {ratios}, all the same to within {margin}", "", "repeats")
+        case Outcome.DIFFERENT:
+            claim = f"Run B does not repeat run A: of {ratios}, {_are(other)} not the same, {_are(same)}"
+            named = listed([f"{ratio_name(one)} ({one.a:.3f} in A, {one.b:.3f} in B)" for one in other[:_NAMED]])
+            more = f", and {len(other) - _NAMED} more" * (len(other) > _NAMED)
+            return Statement(claim, "; ".join([named + more, *clauses]), "does not repeat")
         case _:
-            assert_never(contrast.outcome)
+            claim = (
+                f"Nothing in run B is known to differ from run A: of {ratios}, {_are(same)} the same to within {margin}"
+            )
+            return Statement(claim, listed(clauses), "Nothing")
 
 
-def _are(changes: Sequence[Change]) -> str:
+def ratio_name(one: Repeat) -> str:
+    """What a ratio is of: "numeric/sum, 2 threads, on 3.14t against 3.14"."""
+    measure = "" if one.case.measure is Measure.TIME else f", {one.case.measure}"
+    return f"{case_name(one.case, with_cpus=False)}{measure}, on {one.build} against {one.against}"
+
+
+def _are(changes: Sequence[object]) -> str:
     return f"{len(changes)} {'is' if len(changes) == 1 else 'are'}"
 
 
@@ -113,7 +166,9 @@ def _reservations(contrast: Contrast) -> Iterator[str]:
     a, b = contrast.a, contrast.b
     if a.id == b.id:
         yield "A and B are one and the same run."
-    if a.host.name != b.host.name:
+    if not contrast.changes and contrast.repeats:
+        yield "The hosts are not of one kind: only ratios are compared, since times do not carry over."
+    elif a.host.name != b.host.name:
         yield f"The hosts are two of one kind, {a.host.name} and {b.host.name}: they need not be equally fast."
     builds: dict[str, list[str]] = {}
     for one in contrast.unlike:
@@ -139,6 +194,10 @@ def absences(contrast: Contrast) -> Iterator[str]:
     for why, seats in reasons.items():
         more = [f"{len(seats) - _NAMED} more"] if len(seats) > _NAMED else []
         yield f"Not compared, {why}: {listed([*seats[:_NAMED], *more])}."
+    if found := contrast.unrepeated:
+        more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        named = [f"{case} on {build} against {against}" for case, build, against in found[:_NAMED]]
+        yield f"Ratios of run A to which run B has no answer: {listed([*named, *more])}."
 
 
 def tripped(contrast: Contrast, threshold: float) -> RegressionError | None:

@@ -13,14 +13,16 @@ from harness.planning import CONFIDENCE
 from harness.stats import Judgement, Verdict
 from reports import compare_prose as prose
 from reports import markdown, plain
-from reports.compare import Change, Contrast
+from reports.compare import Change, Contrast, Question
 from reports.findings import MARGIN, case_name
+from reports.repeats import Repeat
 from reports.summary import columns, wrapped
 from reports.words import count, printable, seconds, size, times
 
 SCHEMA = 1
 """Version of what `data` returns.  History: 1, the first (0.1.0)."""
 
+RATIO_HEADER = ("case", "build", "against", "run A", "run B", "B / A", "interval", "verdict", "blocks")
 _HEADER = ("case", "build", "run A", "run B", "B / A", "interval", "verdict", "blocks", "against")
 
 
@@ -34,7 +36,7 @@ def text(contrast: Contrast) -> str:
         _environment(contrast),
         "\n".join(wrapped(f"! {one}", "  ") for one in prose.reservations(contrast)),
         "\n".join(wrapped(line) for line in (str(prose.headline(contrast)),)),
-        *_tables(contrast),
+        *_ordered(contrast),
         "\n".join(wrapped(one, "  ") for one in prose.absences(contrast)),
         wrapped(note(contrast)),
     ]
@@ -58,6 +60,18 @@ def _short(cell: str) -> str:
     return cell if len(cell) <= 48 else f"{cell[:47]}…"
 
 
+def _ordered(contrast: Contrast) -> list[str]:
+    """The tables, those that answer the question first."""
+    tables, ratios = list(_tables(contrast)), _ratios(contrast)
+    return [ratios, *tables] if contrast.question is Question.REPEATED else [*tables, ratios]
+
+
+def _ratios(contrast: Contrast) -> str:
+    if not contrast.repeats:
+        return ""
+    return f"{prose.RATIOS}\n" + columns(RATIO_HEADER, [*map(ratio_row, contrast.repeats)])
+
+
 def _tables(contrast: Contrast) -> Iterator[str]:
     for measure in Measure:
         if rows := [row(one) for one in contrast.changes if one.case.measure is measure]:
@@ -75,6 +89,22 @@ def row(one: Change) -> tuple[str, ...]:
         verdict(one),
         " and ".join(map(str, dict.fromkeys(one.blocks))),
         one.yardstick.value,
+    )
+
+
+def ratio_row(one: Repeat) -> tuple[str, ...]:
+    """The cells of a ratio, in the order of `RATIO_HEADER`."""
+    measure = "" if one.case.measure is Measure.TIME else f", {one.case.measure}"
+    return (
+        f"{case_name(one.case, with_cpus=False)}{measure}",
+        one.build,
+        one.against,
+        f"{one.a:.3f}",
+        f"{one.b:.3f}",
+        f"{one.judgement.effect.ratio:.3f}",
+        interval(one.judgement),
+        prose.AGAIN[one.verdict],
+        " and ".join(map(str, dict.fromkeys(one.blocks))),
     )
 
 
@@ -109,7 +139,8 @@ def note(contrast: Contrast) -> str:
         f"Intervals hold at {CONFIDENCE * 100:.0f} % for all cases of a measure together{level}; a process counts once."
         " The runs were not measured together, and a host that was slower on one of the days is no regression:"
         " “against” says what a case was measured against in the same moments of each run, the gauge loops around its"
-        " turns or one thread. Where that is “none”, times hold the speed of the day."
+        " turns or one thread. Where that is “none”, times hold the speed of the day. Ratios, taken within blocks,"
+        " carry over from one day to another."
     )
 
 
@@ -124,6 +155,12 @@ def comment(contrast: Contrast) -> str:
         *(f"> {markdown.escaped(one)}" for one in prose.reservations(contrast)),
         markdown.table(_HEADER, [row(one) for one in changed]) if changed else "",
         _folded(f"All {count(len(contrast.changes), 'case')}", markdown.table(_HEADER, [*map(row, contrast.changes)])),
+        _folded(
+            f"What each run says: {count(len(contrast.repeats), 'ratio')}",
+            markdown.table(RATIO_HEADER, [*map(ratio_row, contrast.repeats)]),
+        )
+        if contrast.repeats
+        else "",
         _folded(
             f"What differs between the runs ({len(contrast.unlike)})",
             markdown.table(
@@ -180,6 +217,10 @@ def data(contrast: Contrast, threshold: float | None = None) -> dict[str, Any]:
         "environment": [{"where": one.where, "what": one.what, "a": one.a, "b": one.b} for one in contrast.unlike],
         "alike": contrast.alike,
         "changes": [_change(one) for one in contrast.changes],
+        "ratios": [_ratio(one) for one in contrast.repeats],
+        "unrepeated": [
+            {"case": case, "build": build, "against": against} for case, build, against in contrast.unrepeated
+        ],
         "absent": [{"case": one.case, "build": one.build, "why": one.why} for one in contrast.absent],
     }
 
@@ -202,4 +243,23 @@ def _change(one: Change) -> dict[str, Any]:
         "verdict": prose.WORDS[judgement.verdict],
         "script_differs": one.script_differs,
         "build_differs": one.build_differs,
+    }
+
+
+def _ratio(one: Repeat) -> dict[str, Any]:
+    judgement = one.judgement
+    return {
+        **plain.case(one.case),
+        "measure": one.case.measure.value,
+        "build": one.build,
+        "against": one.against,
+        "a": one.a,
+        "b": one.b,
+        "a_blocks": one.blocks[0],
+        "b_blocks": one.blocks[1],
+        "ratio": judgement.effect.ratio,
+        "low": plain.known(judgement.low),
+        "high": plain.known(judgement.high),
+        "detectable": plain.known(judgement.mde),
+        "verdict": prose.AGAIN[judgement.verdict],
     }

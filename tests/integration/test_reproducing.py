@@ -93,6 +93,8 @@ def test_a_run_is_made_once_more_and_compared(results: Path, capsys: pytest.Capt
     assert found["a"]["run"] == first.name
     assert again.plan == store.load_run(first).plan
     assert [one.image for one in again.builds] == [one.image for one in store.load_run(first).builds]
+    assert found["outcome"] in {"repeated", "undecided", "different"}
+    assert [(one["build"], one["against"]) for one in found["ratios"]] == [(again.plan.builds[1], again.plan.builds[0])]
     assert {(one["workload"], one["build"]) for one in found["changes"]} == {
         ("pure_python/cpu_bound", build) for build in again.plan.builds
     }

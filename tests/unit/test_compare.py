@@ -21,7 +21,7 @@ from harness.model import BuildFacts, Case, Measure, Run, Size
 from harness.stats import Verdict
 from reports import compare, compare_page, compare_prose, compare_text
 from reports.analysis import analyse
-from reports.compare import Contrast, Outcome, Yardstick
+from reports.compare import Contrast, Outcome, Question, Yardstick
 from reports.findings import Findings
 from tests import made_up
 
@@ -363,7 +363,7 @@ def test_markdown_has_the_verdict_first_and_what_changed_before_the_rest() -> No
     before, _, folded = markdown.partition("<details>")
     assert before.count("regressed |") == 4
     assert folded.count("| same |") + folded.count("| undecided |") >= 8
-    assert markdown.count("<details>") == markdown.count("</details>") == 2
+    assert markdown.count("<details>") == markdown.count("</details>") == 3
 
 
 def test_the_terminal_has_the_differences_first() -> None:
@@ -462,3 +462,80 @@ def test_a_wrong_request_is_refused(directories: tuple[str, str], options: dict[
         comparing.compare(*directories, **options)
     with pytest.raises(RequestError, match="there is no run"):
         comparing.compare(directories[0], "nosuch")
+
+
+# -- whether a run is repeated -----------------------------------------------------------------------------------------
+
+
+def repeated(truth: made_up.Truth | None = None, *, blocks: int = 30, slow_day: bool = False) -> Contrast:
+    """A run, and its plan executed again on another day; ungauged, so that times hold the speed of the day."""
+    run = made_up.run(workloads=WORKLOADS, blocks=blocks, measures=tuple(Measure), gauged=False)
+    journal = made_up.journal(run, truth, seed=2)
+    again = analyse(run, _on_a_slow_day(journal) if slow_day else journal)
+    return compare.compare(steady(run, seed=1), again, Question.REPEATED)
+
+
+def test_a_run_repeats_though_the_host_was_slower() -> None:
+    found = repeated(slow_day=True)
+
+    assert found.outcome is Outcome.REPEATED
+    assert found.of(Verdict.SLOWER), "the day was slow"
+    assert len(found.repeats) == len(WORKLOADS) * 2 * 4, "builds' times and memory, threads' speedups and capacity"
+    assert {one.against for one in found.repeats} == {"3.13", "1 thread"}
+    assert "all the same to within 5 %" in str(compare_prose.headline(found))
+
+
+def test_a_ratio_that_is_not_found_again_is_named() -> None:
+    found = repeated(slowed(by=1.3, builds=("3.13t",)))
+
+    assert found.outcome is Outcome.DIFFERENT
+    other = [one for one in found.repeats if one.verdict is Verdict.SLOWER]
+    assert {(one.case.workload, one.build, one.against) for one in other} == {(SLOWED, "3.13t", "3.13")}
+    assert f"{SLOWED}, 1 thread, on 3.13t against 3.13" in str(compare_prose.headline(found))
+    for one in other:
+        assert one.judgement.low < 1.3 < one.judgement.high
+
+
+def test_what_is_known_too_loosely_is_undecided_and_says_what_would_have_been_found() -> None:
+    found = repeated(blocks=2)
+
+    assert found.outcome is Outcome.UNDECIDED
+    assert str(compare_prose.headline(found)).startswith("Nothing in run B is known to differ from run A")
+
+
+def test_a_ratio_without_an_answer_in_the_second_run_is_not_repeated() -> None:
+    run = made_up.run(workloads=WORKLOADS, blocks=30, gauged=False)
+    only = msgspec.structs.replace(run.plan, builds=("3.13",))
+    findings = steady(run, seed=1)
+    alone = steady(msgspec.structs.replace(run, plan=only), seed=1)
+
+    found = compare.compare(findings, alone, Question.REPEATED)
+
+    assert found.outcome is Outcome.UNDECIDED
+    assert {against for _, _, against in found.unrepeated} == {"3.13", "1 thread"}
+    assert any("run B has no answer" in one for one in compare_prose.absences(found))
+
+
+def test_on_another_kind_of_host_ratios_are_compared_and_times_are_not() -> None:
+    run = made_up.run(workloads=WORKLOADS, blocks=30, gauged=False)
+    findings = steady(run, seed=1)
+
+    found = compare.compare(findings, steady(_other_host(run), seed=1), Question.REPEATED)
+
+    assert found.outcome is Outcome.REPEATED
+    assert found.changes == ()
+    assert any("not of one kind" in one for one in compare_prose.reservations(found))
+
+
+def test_the_answer_comes_before_the_rest() -> None:
+    text = compare_text.text(repeated())
+    assert text.index("Ratios, of builds") < text.index("Time; B / A")
+    changed = compare_text.text(two())
+    assert changed.index("Ratios, of builds") > changed.index("Time; B / A")
+
+
+def test_json_of_a_repetition_is_as_its_schema_says() -> None:
+    data = compare_text.data(repeated())
+    jsonschema.validate(data, json.loads((Path(__file__).parents[2] / "docs/compare.schema.json").read_text()))
+    assert data["outcome"] == "repeated"
+    assert len(data["ratios"]) == len(WORKLOADS) * 8

@@ -107,7 +107,7 @@ WITH_PAGES = {"advising", "archive", "auditing", "comparing", "fleet_telling", "
 REPORTS = {
     1: {"evidence", "marks", "words"},
     2: {"dependencies", "drawing", "findings", "markdown"},
-    3: {"accounts", "charts", "laws", "parity", "prose", "records"},
+    3: {"accounts", "charts", "laws", "parity", "prose", "records", "repeats"},
     4: {"advice", "classes", "compare", "drift", "effects", "measured", "plain", "strategies", "verdict"},
     5: {
         "analysis",
