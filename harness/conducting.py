@@ -41,6 +41,8 @@ GIVE_UP_SECONDS = 600.0
 
 _LOOK_SECONDS = 1.0
 """Between two looks at who is there."""
+_TELL_SECONDS = 0.5
+"""Between two looks of the progress bar at all shares."""
 _NOTE_SECONDS = 2.0
 """Between two notes for `inv fleet status`."""
 
@@ -82,27 +84,39 @@ class Desk:
     troubles: Troubles
     seconds: float = 0.0
     """Of the blocks that were measured in this execution."""
+    _measured: int = 0
+    """How many these were."""
+    _left: int | None = None
 
     def record(self, lines: Sequence[JournalLine]) -> None:
         """Append lines to the journal, and say what went wrong."""
+        if not lines:
+            return
+        self.journal.append(*lines)
+        self.lines += lines
+        self._left = None
         for line in lines:
-            self.journal.append(line)
-            self.lines.append(line)
             self.troubles.show(line)
             if isinstance(line, BlockRecord):
                 self.seconds += line.seconds
+                self._measured += 1
+
+    @property
+    def left(self) -> int:
+        """How many blocks may still come.  Counted once per answer: a fleet has many shares, and is asked often."""
+        if self._left is None:
+            self._left = self.campaign.stopping.left
+        return self._left
 
     def note(self, there: frozenset[str]) -> ShareNote:
-        records = [line.seconds for line in self.lines if isinstance(line, BlockRecord)]
-        left = self.campaign.stopping.left
         return ShareNote(
             name=self.campaign.share.name,
             hardware=self.campaign.share.hardware.name,
             host=self.campaign.host,
             here=self.campaign.host in there,
             done=self.campaign.done,
-            left=left,
-            seconds_left=left * sum(records) / len(records) if records else None,
+            left=self.left,
+            seconds_left=self.left * self.seconds / self._measured if self._measured else None,
         )
 
 
@@ -121,7 +135,10 @@ class Chief:
     _there: Mapping[str, Offer] = field(default_factory=dict)
     _stranded: tuple[str, ...] = ()
     _stranded_since: float = 0.0
+    _closed: list[AttemptLine] = field(default_factory=list)
+    """How attempts ended: written together with the next questions."""
     _looked: float = 0.0
+    _told: float = 0.0
     _noted: float = 0.0
 
     def measure(self, task: Task) -> bool:
@@ -135,6 +152,8 @@ class Chief:
                 for address in list(self._there):
                     self._leave(address, "the scheduler went away")
                 self._there = {}
+            finally:
+                self._write()
 
     def _measure(self, crew: Crew, task: Task) -> bool:
         hope = True
@@ -160,21 +179,33 @@ class Chief:
         now = self.clock()
         if now - self._looked >= _LOOK_SECONDS:
             self._look(crew)
-        for question in self.dispatcher.questions(now):
-            self.attempts.append(question.line(self.dispatcher.host(question.address), time.time()))
-            crew.ask(question.address, question.task)
+        questions = list(self.dispatcher.questions(now))
+        self._write(*(one.line(self.dispatcher.host(one.address), time.time()) for one in questions))
+        for one in questions:
+            crew.ask(one.address, one.task)
         for event in crew.events(_LOOK_SECONDS / 2):
             if isinstance(event, Answer):
                 self._take(event)
             else:
                 self._lose(event.key, event.why)
                 self._look(crew)  # before its worker is asked again, which may be gone
-        done = sum(desk.campaign.done for desk in self.desks.values())
-        left = sum(desk.campaign.stopping.left for desk in self.desks.values())
-        task.update(done, f"{len(self.dispatcher.open)} at a time", total=done + left)
+        if now - self._told >= _TELL_SECONDS:
+            self._tell(task)
         if now - self._noted >= _NOTE_SECONDS:
             self._publish(crew)
         return self._hope(now)
+
+    def _write(self, *questions: AttemptLine) -> None:
+        """How attempts ended, and who is asked next, in one go: the disk is what a large fleet waits for."""
+        if lines := [*self._closed, *questions]:
+            self._closed.clear()
+            self.attempts.append(*lines)
+
+    def _tell(self, task: Task) -> None:
+        self._told = self.clock()
+        done = sum(desk.campaign.done for desk in self.desks.values())
+        left = sum(desk.left for desk in self.desks.values())
+        task.update(done, f"{self.dispatcher.open} at a time", total=done + left)
 
     def _look(self, crew: Crew) -> None:
         """See who has come and who has gone."""
@@ -203,7 +234,7 @@ class Chief:
         self.desks[campaign.share.name].record(lines)
         _, share, block, attempt = answer.key.rsplit("/", 3)
         if any(isinstance(line, BlockRecord) for line in lines):
-            self.attempts.append(Answered(share=share, block=int(block), attempt=int(attempt), at=time.time()))
+            self._closed.append(Answered(share=share, block=int(block), attempt=int(attempt), at=time.time()))
         else:
             self._write_off(answer.key, answer.refusal)
             self.progress.say(f"{answer.host} does not measure {share}: {answer.refusal}")
@@ -216,7 +247,7 @@ class Chief:
 
     def _write_off(self, key: str, why: str) -> None:
         _, share, block, attempt = key.rsplit("/", 3)
-        self.attempts.append(Lost(share=share, block=int(block), attempt=int(attempt), why=why, at=time.time()))
+        self._closed.append(Lost(share=share, block=int(block), attempt=int(attempt), why=why, at=time.time()))
 
     def _hope(self, now: float) -> bool:
         """Say what waits for a host; False where everything has, for too long."""

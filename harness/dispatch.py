@@ -9,7 +9,7 @@ An answer to anything but the attempt that is open is dropped, so whatever comes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -200,9 +200,9 @@ class Dispatcher:
         return not self._unfinished
 
     @property
-    def open(self) -> Mapping[str, str]:
-        """Attempts that are out, by key, with the address of the worker."""
-        return {key: seat.address for key, seat in self._busy.items()}
+    def open(self) -> int:
+        """How many attempts are out."""
+        return len(self._busy)
 
     @property
     def stranded(self) -> tuple[Campaign, ...]:

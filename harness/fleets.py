@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from harness.fleet import (
     ATTEMPTS,
     FLEET,
     FleetRun,
+    HardwareClass,
     Offer,
     RunNote,
     SchedulerGoneError,
@@ -34,9 +36,9 @@ from harness.fleet import (
 )
 from harness.fleet_telling import Measured, tell
 from harness.journal import Ended
-from harness.model import SCHEMA, Build, BuildFacts, Plan, Run, Source
+from harness.model import SCHEMA, Build, BuildFacts, Plan, Run, Source, Workload
 from harness.offers import Post
-from harness.plan import make_plan
+from harness.plan import Request, estimate_seconds, make_plan
 from harness.request import BenchOptions
 from harness.screen import Screen, clock
 from harness.station import Station
@@ -294,22 +296,44 @@ def _sizes(options: BenchOptions) -> tuple[int, ...] | None:
 
 def _shares(options: BenchOptions, posts: Sequence[Post], spread: Spread) -> Iterator[tuple[str, tuple[Share, Run]]]:
     """A share for every post that gets something to measure, and its run, by name."""
+    alike: defaultdict[HardwareClass, list[Post]] = defaultdict(list)
     for post in posts:
-        alike = [one for one in posts if one.offer.hardware == post.offer.hardware]
-        names = tuple(fact.build.name for fact in session.distinct(post.builds))
+        alike[post.offer.hardware].append(post)
+    parts: dict[HardwareClass, list[tuple[Workload, ...]]] = {}
+    for post in posts:
+        facts = session.distinct(post.builds)
+        names = tuple(fact.build.name for fact in facts)
         wanted = request.resolve(options, runs.WORKLOADS, names, tuple(one.cpus for one in post.sets))
         if any(workload.source for workload in wanted.workloads):
             raise RequestError("a fleet measures the workloads of Gilometer, which its hosts can verify")
         if spread is Spread.SHARD:
-            wanted = dataclasses.replace(wanted, workloads=wanted.workloads[alike.index(post) :: len(alike)])
+            kind = post.offer.hardware
+            if kind not in parts:
+                parts[kind] = _parts(wanted, facts, len(alike[kind]))
+            wanted = dataclasses.replace(wanted, workloads=parts[kind][alike[kind].index(post)])
         if not wanted.workloads:
             continue
-        facts = session.distinct(post.builds)
         plan = make_plan(wanted, facts)
         share = Share(name=post.name, hardware=post.offer.hardware, host=post.offer.host)
         command = request.command(options, plan)
         run = runs.new_run(plan, facts, tuple(_warnings(post)), post.offer.facts, post.offer.engine, command=command)
         yield share.name, (share, msgspec.structs.replace(run, id=f"{run.id}-{share.name}"))
+
+
+def _parts(wanted: Request, facts: Sequence[BuildFacts], hosts: int) -> list[tuple[Workload, ...]]:
+    """What each of so many hosts measures, by what a round of each workload takes."""
+
+    def seconds(workload: Workload) -> float:
+        try:
+            return estimate_seconds(make_plan(dataclasses.replace(wanted, workloads=(workload,), blocks=1), facts))
+        except RequestError:  # nothing of it can be measured here, which the plan that has it will say
+            return 0.0
+
+    costs = {one: seconds(one) for one in wanted.workloads}
+    able = [one for one, cost in costs.items() if cost]
+    first, *rest = offers.divided([costs[one] for one in able], hosts)
+    hopeless = tuple(one for one, cost in costs.items() if not cost)
+    return [tuple(able[index] for index in first) + hopeless, *(tuple(able[index] for index in part) for part in rest)]
 
 
 def _warnings(post: Post) -> Iterator[str]:

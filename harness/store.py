@@ -45,10 +45,10 @@ class Journal:
     def __init__(self, directory: Path, name: str = OUTCOMES) -> None:
         self._file = (directory / name).open("ab", buffering=0)  # a full disk shows in append, not in close
 
-    def append(self, line: JournalLine | AttemptLine) -> None:
-        """Write one line and hand it to the disk."""
+    def append(self, *lines: JournalLine | AttemptLine) -> None:
+        """Write lines and hand them to the disk."""
         try:
-            data = _line.encode(line) + b"\n"
+            data = b"".join(_line.encode(line) + b"\n" for line in lines)
             while data:
                 data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())

@@ -197,10 +197,10 @@ def test_many_hosts_keep_busy_and_every_block_is_measured_once(run: Run, found: 
     crew = dispatcher(*shares)
     for host in hosts:
         crew.join(f"tcp://{host}", offer(run, host))
-    assert len(list(crew.questions(0.0))) == len(hosts)
-    for key, address in dict(crew.open).items():
-        host, index = crew.host(address), int(key.split("/")[2])
-        assert crew.answer(Answer(key=key, host=host, lines=(found[index],)), 0.0)
+    questions = list(crew.questions(0.0))
+    assert len(questions) == crew.open == len(hosts)
+    for one in questions:
+        assert crew.answer(answer(one, crew.host(one.address), found), 0.0)
     rest = measure(crew, found)
     assert Counter(host for host, _, _ in rest) == dict.fromkeys(hosts, len(run.plan.blocks) - 1)
     assert crew.finished

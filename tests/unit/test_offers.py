@@ -132,3 +132,24 @@ def test_tls_without_certificates_is_refused(tmp_path: Path) -> None:
         wire.security("tls://bench.example:8786", None)
     with pytest.raises(RequestError, match="there is no"):
         wire.security("tls://bench.example:8786", tmp_path)
+
+
+# -- who gets what -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("costs", "hosts", "burdens"),
+    [
+        ([], 2, [0, 0]),
+        ([3.0], 2, [0, 3]),
+        ([1.0, 1.0, 1.0, 3.0], 2, [3, 3]),
+        ([5.0, 5.0, 4.0, 4.0, 3.0, 3.0, 3.0], 3, [8, 8, 11]),  # Graham's worst case: 9 each would have done
+        ([2.0] * 10, 5, [4] * 5),
+    ],
+)
+def test_jobs_are_divided_by_what_they_take(costs: list[float], hosts: int, burdens: list[float]) -> None:
+    parts = offers.divided(costs, hosts)
+    assert len(parts) == hosts
+    assert sorted(index for part in parts for index in part) == list(range(len(costs)))
+    assert all(list(part) == sorted(part) for part in parts)
+    assert sorted(sum(costs[index] for index in part) for part in parts) == burdens
