@@ -329,11 +329,11 @@ def worker(
 
 
 @verb(
-    positional=["what", "folder"],
+    positional=["what", "path"],
     help={
         "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate; "
-        "or init: make certificates for a new fleet, and a file for --fleet",
-        "folder": "with init: where they are written",
+        "init: make certificates for a new fleet, and a file for --fleet; send: carry a bundle of images to its hosts",
+        "path": "with init: the folder where they are written; with send: the bundle",
         "scheduler": "its address, such as tls://bench.example:8786, or a file that has it; "
         "with init: HOST or HOST:PORT, without it the first of --hosts",
         "certificates": _BENCH_HELP["certificates"],
@@ -346,36 +346,47 @@ def worker(
 def fleet(
     _: Context,
     what: str,
-    folder: str = "fleet",
+    path: str | None = None,
     scheduler: str | None = None,
     certificates: str | None = None,
     hosts: str | None = None,
     days: str = "365",
     renew: bool = False,
     json: bool = False,
-) -> None:
-    """Machines that measure together: who is there, and how far they are; or certificates for new ones.
+) -> int:
+    """Machines that measure together: who is there, and how far they are; certificates for new ones; images for all.
 
     Example: inv fleet init ~/fleet --hosts bench1,bench2
     Example: inv fleet status --scheduler ~/fleet/fleet.toml
+    Example: inv fleet send gilometer-bundle.tar --scheduler ~/fleet/fleet.toml
     """
     from harness import specs
     from harness.errors import RequestError
 
-    if specs.choose("inv fleet", what, ["init", "status"]) == "init":
+    chosen = specs.choose("inv fleet", what, ["init", "send", "status"])
+    given = {"--certificates": certificates, "--json": json, "--hosts": hosts, "--renew": renew, "a path": path}
+    takes = {
+        "init": {"--hosts", "--renew", "a path"},
+        "send": {"--certificates", "a path"},
+        "status": {"--certificates", "--json"},
+    }
+    if odd := [name for name, value in given.items() if value and name not in takes[chosen]]:
+        raise RequestError(f"inv fleet {chosen} does not take {', '.join(odd)}")
+    if chosen == "init":
         from harness import founding
 
-        if certificates or json:
-            raise RequestError("inv fleet init makes certificates; --certificates and --json are for status")
-        founding.init(folder, hosts, scheduler=scheduler, days=days, renew=renew)
-        return
+        founding.init(path or "fleet", hosts, scheduler=scheduler, days=days, renew=renew)
+        return 0
     from harness import fleets
 
     if scheduler is None:
-        raise RequestError("inv fleet status asks a scheduler: name it with --scheduler")
-    if hosts or renew:
-        raise RequestError("--hosts and --renew are for inv fleet init")
+        raise RequestError(f"inv fleet {chosen} asks a scheduler: name it with --scheduler")
+    if chosen == "send":
+        if path is None:
+            raise RequestError("inv fleet send wants a bundle", hint="inv bundle writes one.")
+        return fleets.send(path, scheduler, certificates=certificates)
     fleets.status(scheduler, certificates=certificates, as_json=json)
+    return 0
 
 
 @verb(

@@ -215,6 +215,30 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Why it was not executed at all."""
 
 
+class Parcel(Struct, frozen=True, kw_only=True):
+    """A piece of a bundle, for a host that lacks its images."""
+
+    key: str
+    sha256: str
+    """Of the whole file."""
+    size: int
+    """Bytes of the whole file."""
+    offset: int
+    """Where the piece begins; one that does not begin where the last one ended is dropped."""
+    content: bytes
+    """Empty: only to ask how much is there."""
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """What a worker says to a parcel."""
+
+    key: str
+    have: int
+    """Bytes from the beginning of the file that are there now."""
+    refusal: str = ""
+    """Why it does not take it."""
+
+
 class Unanswered(Struct, frozen=True, kw_only=True):
     """A task that nobody will answer."""
 

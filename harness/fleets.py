@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from harness import builds, host, offers, request, runs, session, specs, store
+from harness import builds, delivery, host, offers, request, runs, session, specs, store
 from harness.conducting import GIVE_UP_SECONDS, Chief, Desk, abandoned
+from harness.delivery import Doormat
 from harness.dispatch import Campaign, Dispatcher
 from harness.errors import HostError, RequestError
 from harness.fleet import (
@@ -124,12 +125,53 @@ def worker(where: str, options: WorkerOptions) -> None:
     place, screen = Place.of(where, options.certificates), Screen()
     wire.security(place.address, place.certificates, listens=True)  # said before the engine is asked
     offer = offer_of_this_host(options, screen)
-    station = Station(offer, options.engine, runs.WORKLOADS, screen)
+    hands = _Hands(Station(offer, options.engine, runs.WORKLOADS, screen), Doormat(offer, screen))
     os.sched_setaffinity(0, offers.housekeeping(host.read_topology(), offer.slots))
     try:
-        wire.serve(place.address, place.certificates, offer, station.measure, screen)
+        wire.serve(place.address, place.certificates, hands, screen)
     finally:
-        station.close()
+        hands.station.close()
+        hands.doormat.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """What a worker has at its host."""
+
+    station: Station
+    doormat: Doormat
+
+    @property
+    def offer(self) -> Offer:
+        return self.doormat.offer
+
+    def measure(self, data: bytes) -> bytes:
+        return self.station.measure(data)
+
+    def receive(self, data: bytes) -> bytes:
+        receipt = self.doormat.receive(data)
+        self.station.offer = self.doormat.offer
+        return receipt
+
+
+def send(name: str, fleet: str, *, certificates: str | None) -> int:
+    """Carry a bundle to every host of a fleet that lacks its images, and print what became of each.
+
+    Returns 3 where a host did not take it, else 0.
+    """
+    from harness import wire
+
+    screen, place = Screen(), Place.of(fleet, certificates)
+    try:
+        with wire.Crew(place.address, place.certificates) as crew:
+            fates = delivery.send(Path(name), crew, screen)
+    except SchedulerGoneError as error:
+        raise HostError(f"the scheduler at {place.address} went away", hint="Send it again: it goes on.") from error
+    if not fates:
+        raise HostError("no worker has joined, so there is nobody to send it to", hint="inv worker offers a host.")
+    for one, refusal in sorted(fates.items()):
+        print(f"{one}: {refusal or 'has every image of it'}")
+    return 3 if any(fates.values()) else 0
 
 
 def offer_of_this_host(options: WorkerOptions, screen: Screen) -> Offer:

@@ -179,5 +179,5 @@ def _refuse_mixtures(found: Sequence[Post]) -> None:
                 raise RequestError(
                     f"{host_} and {post.offer.host} are of one class and have different images of {build.build.name}: "
                     f"{image[:19]} and {build.image[:19]}",
-                    hint="Give both the same ones: inv bundle on one, inv setup --bundle on the other.",
+                    hint="Give both the same ones: inv bundle on one, and inv fleet send to the other.",
                 )

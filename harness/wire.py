@@ -24,7 +24,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import dask
@@ -34,8 +34,10 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from harness import certificates
 from harness.errors import HostError, RequestError
-from harness.fleet import Answer, BlockTask, Offer, SchedulerGoneError, Unanswered
+from harness.fleet import Answer, BlockTask, Offer, Parcel, Receipt, SchedulerGoneError, Unanswered
 from harness.progress import Progress
+
+_T = TypeVar("_T")
 
 SILENCE_SECONDS = 60.0
 """A worker that has not been heard of for as long is taken to be dead."""
@@ -158,33 +160,53 @@ async def _schedule(where: str, keys: Security | None, progress: Progress, silen
 # -- a worker ----------------------------------------------------------------------------------------------------------
 
 
+class Hands(Protocol):
+    """What a worker has at its host.  Both are called from any thread."""
+
+    @property
+    def offer(self) -> Offer:
+        """As it is now; a worker whose offer has changed joins again."""
+
+    def measure(self, data: bytes) -> bytes:
+        """A `BlockTask` in, an `Answer` out, both as JSON."""
+
+    def receive(self, data: bytes) -> bytes:
+        """A `Parcel` in, a `Receipt` out, both as msgpack."""
+
+
 def measure(data: bytes) -> bytes:
-    """What workers are asked to execute: the only function of ours whose name crosses the wire."""
+    """What workers are asked to execute: this and `receive` are all of ours whose names cross the wire."""
+    return _hands().measure(data)
+
+
+def receive(data: bytes) -> bytes:
+    """What workers are asked to take."""
+    return _hands().receive(data)
+
+
+def _hands() -> Hands:
     plugin = get_worker().plugins[_PLUGIN]
-    assert isinstance(plugin, _Hands)
-    return plugin.execute(data)
+    assert isinstance(plugin, _Plugin)
+    return plugin.hands
 
 
 @dataclass
-class _Hands(WorkerPlugin):
-    """Gives `measure` what executes a task on this host."""
+class _Plugin(WorkerPlugin):
+    """Gives `measure` and `receive` what they act on."""
 
-    execute: Callable[[bytes], bytes]
+    hands: Hands
     name: str = _PLUGIN
 
     def setup(self, worker: Worker) -> None:
         """Nothing: it is only looked up."""
 
 
-def serve(where: str, keys: Path | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress) -> None:
+def serve(where: str, keys: Path | None, hands: Hands, progress: Progress) -> None:
     """Be a worker of a scheduler until SIGINT or SIGTERM; joins again whenever the scheduler is back."""
-    asyncio.run(_serve(where, security(where, keys, listens=True), offer, execute, progress))
+    asyncio.run(_serve(where, security(where, keys, listens=True), hands, progress))
 
 
-async def _serve(
-    where: str, keys: Security | None, offer: Offer, execute: Callable[[bytes], bytes], progress: Progress
-) -> None:
-    announced = msgspec.json.encode(offer).decode()
+async def _serve(where: str, keys: Security | None, hands: Hands, progress: Progress) -> None:
     waiting = False
     with (
         dask.config.set(_SETTINGS),
@@ -193,7 +215,8 @@ async def _serve(
     ):
         _quiet()
         while not stop.is_set():
-            worker = await _join(where, keys, offer, announced, execute, scratch)
+            offer = hands.offer
+            worker = await _join(where, keys, hands, scratch)
             if worker is None:
                 if not waiting:
                     progress.say(f"no scheduler at {where}; waiting for one")
@@ -202,21 +225,23 @@ async def _serve(
                 continue
             waiting = False
             progress.say(f"joined {where} as {offer}")
-            await _either(stop, worker.finished())
-            if not stop.is_set():
+            await _either(stop, worker.finished(), _renewed(hands, offer))
+            if not stop.is_set() and hands.offer == offer:
                 progress.say("the scheduler is gone, or took this worker for dead; joining again")
             await worker.close(executor_wait=False, nanny=False)
 
 
-async def _join(
-    where: str,
-    keys: Security | None,
-    offer: Offer,
-    announced: str,
-    execute: Callable[[bytes], bytes],
-    scratch: str,
-) -> Worker | None:
+async def _renewed(hands: Hands, announced: Offer) -> None:
+    """Wait until something else is offered, and whoever made it so has its answer."""
+    while hands.offer == announced:
+        await asyncio.sleep(_RETRY_SECONDS)
+    await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _join(where: str, keys: Security | None, hands: Hands, scratch: str) -> Worker | None:
     """A worker that has joined; None where there is no scheduler, or none that wants it."""
+    offer = hands.offer
+    announced = msgspec.json.encode(offer).decode()
     worker = Worker(
         where,
         name=f"{offer.host}-{secrets.token_hex(3)}",
@@ -226,7 +251,7 @@ async def _join(
         local_directory=scratch,
         security=keys,
         startup_information={_OFFER: lambda _: announced},
-        plugins=(_Hands(execute),),
+        plugins=(_Plugin(hands),),
         dashboard=False,
         dashboard_address=":0",
         death_timeout=_CONNECT_SECONDS,
@@ -239,9 +264,9 @@ async def _join(
     return worker
 
 
-async def _either(stop: asyncio.Event, other: Any) -> None:
-    """Wait until told to stop or until the other is done."""
-    tasks = {asyncio.ensure_future(stop.wait()), asyncio.ensure_future(other)}
+async def _either(stop: asyncio.Event, *others: Any) -> None:
+    """Wait until told to stop or until one of the others is done."""
+    tasks = {asyncio.ensure_future(stop.wait()), *map(asyncio.ensure_future, others)}
     _, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
         task.cancel()
@@ -290,6 +315,7 @@ class Crew:
                 f"no scheduler at {where}, or none that lets us in", hint="inv scheduler starts one."
             ) from error
         self._events: queue.SimpleQueue[Future[bytes]] = queue.SimpleQueue()
+        self._receipts: queue.SimpleQueue[Future[bytes]] = queue.SimpleQueue()
         self._futures: dict[str, Future[bytes]] = {}
         self._offers: dict[str, Offer] = {}
 
@@ -311,11 +337,18 @@ class Crew:
 
     def ask(self, worker: str, task: BlockTask) -> None:
         """Have a worker execute a task; what becomes of it is told by `events`."""
+        self._submit(measure, worker, task.key, msgspec.json.encode(task)).add_done_callback(self._events.put)
+
+    def send(self, worker: str, parcel: Parcel) -> None:
+        """Give a worker a parcel; what becomes of it is told by `receipts`."""
+        self._submit(receive, worker, parcel.key, msgspec.msgpack.encode(parcel)).add_done_callback(self._receipts.put)
+
+    def _submit(self, what: Callable[[bytes], bytes], worker: str, key: str, data: bytes) -> Future[bytes]:
         try:
             future = self._client.submit(
-                measure,
-                msgspec.json.encode(task),
-                key=f"{task.key}/{secrets.token_hex(3)}",
+                what,
+                data,
+                key=f"{key}/{secrets.token_hex(3)}",
                 workers=[worker],
                 allow_other_workers=False,
                 resources={"slot": 1},
@@ -324,21 +357,26 @@ class Crew:
             )
         except (OSError, RuntimeError, AttributeError) as error:
             raise SchedulerGoneError(str(error)) from error
-        self._futures[task.key] = future
-        future.add_done_callback(self._events.put)
+        self._futures[key] = future
+        return future
 
     def events(self, seconds: float) -> Iterator[Answer | Unanswered]:
         """What has come, waited for as long.  SchedulerGoneError where nothing more will."""
+        for future in self._ended(self._events, seconds):
+            yield self._result(future, lambda data: msgspec.json.decode(data, type=Answer))
+
+    def receipts(self, seconds: float) -> Iterator[Receipt | Unanswered]:
+        """The same of parcels."""
+        for future in self._ended(self._receipts, seconds):
+            yield self._result(future, lambda data: msgspec.msgpack.decode(data, type=Receipt))
+
+    def _ended(self, futures: queue.SimpleQueue[Future[bytes]], seconds: float) -> Iterator[Future[bytes]]:
         try:
-            future = self._events.get(timeout=seconds)
+            yield futures.get(timeout=seconds)
+            while True:
+                yield futures.get_nowait()
         except queue.Empty:
-            future = None
-        while future is not None:
-            yield self._event(future)
-            try:
-                future = self._events.get_nowait()
-            except queue.Empty:
-                future = None
+            pass
         self._check()
 
     def forget(self, key: str) -> None:
@@ -379,11 +417,11 @@ class Crew:
         if self._client.status != "running":
             raise SchedulerGoneError(f"the connection is {self._client.status}")
 
-    def _event(self, future: Future[bytes]) -> Answer | Unanswered:
+    def _result(self, future: Future[bytes], decoded: Callable[[bytes], _T]) -> _T | Unanswered:
         key = str(future.key).rpartition("/")[0]
         self._futures.pop(key, None)
         try:
-            return msgspec.json.decode(future.result(timeout=_CONNECT_SECONDS), type=Answer)
+            return decoded(future.result(timeout=_CONNECT_SECONDS))
         except CancelledError:
             return Unanswered(key=key, why="the scheduler went away")
         except msgspec.MsgspecError as error:
