@@ -177,7 +177,7 @@ def measured_wire(blocks: int, run: Run) -> tuple[float, float]:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     scheduler = [sys.executable, "-m", "invoke", "scheduler", address]
-    worker = [sys.executable, "-m", __spec__.name if __spec__ else __name__, "--worker", address]
+    worker = [sys.executable, "-m", "benchmarks.fleet_simulation", "--worker", address]
     with subprocess.Popen(scheduler, cwd=ROOT) as first, subprocess.Popen(worker, cwd=ROOT) as second:
         try:
             time.sleep(5)

@@ -164,6 +164,12 @@ def effect(d: Series, confidence: float = 0.95) -> Effect:
     )
 
 
+def half_width(d: Series, confidence: float = 0.95) -> float:
+    """That of `effect(d, confidence)` without all the rest: stopping asks for it at every look.  nan for one block."""
+    low, high = signed_rank(np.asarray(d, float)).interval(1 - confidence)
+    return math.expm1((high - low) / 2)
+
+
 def unpaired(a: Series, b: Series, confidence: float = 0.95) -> Effect:
     """Effect between two series of processes that were not measured together, such as two runs of different days.
 

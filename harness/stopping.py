@@ -147,7 +147,7 @@ class _State:
         for ratio in wanted:
             if self._measured(ratio):
                 logs = [stats.block_estimate(pairs) for pairs in self._pairs(ratio) if len(pairs)]
-                width = stats.effect(logs, self.level).half_width if logs else math.nan
+                width = stats.half_width(logs, self.level) if logs else math.nan
                 enough_blocks = not ratio.is_gauged or len(logs) >= min(LEAST_BLOCKS, len(self.samples))
                 widths.append(width if enough_blocks and not math.isnan(width) else math.inf)
         return widths
@@ -336,7 +336,7 @@ class Stopping:
 
 
 def _settled(group: Group, state: _State, reason: Stop) -> Settled:
-    width = state.widest()  # the budget may end between two looks
+    width = state.width if state.looks else state.widest()  # the budget may end between two looks
     return Settled(
         cases=group,
         blocks=len(state.done),

@@ -11,6 +11,7 @@ moves between workers, and nothing wakes up a hundred times a second beside what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import logging
@@ -19,12 +20,11 @@ import queue
 import secrets
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import dask
@@ -37,8 +37,6 @@ from harness.errors import HostError, RequestError
 from harness.fleet import Answer, BlockTask, Offer, Parcel, Receipt, SchedulerGoneError, Unanswered
 from harness.progress import Progress
 
-_T = TypeVar("_T")
-
 SILENCE_SECONDS = 60.0
 """A worker that has not been heard of for as long is taken to be dead."""
 
@@ -47,6 +45,8 @@ LEAST_SILENCE = 5.0
 
 _CONNECT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
+_AT_ONCE = 256
+"""Results that are fetched together at most: while they are, nobody is asked."""
 _OFFER = "gilometer"
 _PLUGIN = "gilometer"
 _PORT = 8786
@@ -272,7 +272,7 @@ async def _either(stop: asyncio.Event, *others: Any) -> None:
         task.cancel()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stopping() -> Iterator[asyncio.Event]:
     """An event that SIGINT and SIGTERM set."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -362,22 +362,51 @@ class Crew:
 
     def events(self, seconds: float) -> Iterator[Answer | Unanswered]:
         """What has come, waited for as long.  SchedulerGoneError where nothing more will."""
-        for future in self._ended(self._events, seconds):
-            yield self._result(future, lambda data: msgspec.json.decode(data, type=Answer))
+        for key, data in self._ended(self._events, seconds):
+            try:
+                yield msgspec.json.decode(data, type=Answer) if isinstance(data, bytes) else data
+            except msgspec.MsgspecError as error:
+                yield Unanswered(key=key, why=f"its answer is damaged: {error}")
 
     def receipts(self, seconds: float) -> Iterator[Receipt | Unanswered]:
         """The same of parcels."""
-        for future in self._ended(self._receipts, seconds):
-            yield self._result(future, lambda data: msgspec.msgpack.decode(data, type=Receipt))
+        for key, data in self._ended(self._receipts, seconds):
+            try:
+                yield msgspec.msgpack.decode(data, type=Receipt) if isinstance(data, bytes) else data
+            except msgspec.MsgspecError as error:
+                yield Unanswered(key=key, why=f"its receipt is damaged: {error}")
 
-    def _ended(self, futures: queue.SimpleQueue[Future[bytes]], seconds: float) -> Iterator[Future[bytes]]:
-        try:
-            yield futures.get(timeout=seconds)
-            while True:
-                yield futures.get_nowait()
-        except queue.Empty:
-            pass
+    def _ended(
+        self, ended: queue.SimpleQueue[Future[bytes]], seconds: float
+    ) -> Iterator[tuple[str, bytes | Unanswered]]:
+        """The keys of what has ended, each with what came of it."""
+        futures: list[Future[bytes]] = []
+        with contextlib.suppress(queue.Empty):
+            futures.append(ended.get(timeout=seconds))
+            while len(futures) < _AT_ONCE:
+                futures.append(ended.get_nowait())
+        fetched = self._fetched([one for one in futures if one.status == "finished"])
+        for future in futures:
+            key = str(future.key).rpartition("/")[0]
+            self._futures.pop(key, None)
+            yield key, fetched.get(future.key) or _result(key, future)
         self._check()
+
+    def _fetched(self, futures: Sequence[Future[bytes]]) -> dict[Any, bytes]:
+        """Results by key, in one journey for all; empty where that fails, since it does not say for whom."""
+        if len(futures) < 2:
+            return {}
+
+        async def gathered() -> list[bytes]:
+            return list(await self._client.gather(list(futures), asynchronous=True))
+
+        loop: asyncio.AbstractEventLoop = self._client.loop.asyncio_loop  # type: ignore[union-attr]
+        waiting = asyncio.run_coroutine_threadsafe(gathered(), loop)
+        try:
+            return dict(zip([one.key for one in futures], waiting.result(_CONNECT_SECONDS), strict=True))
+        except Exception:  # a worker that left meanwhile, or is silent: each is asked for by itself
+            waiting.cancel()
+            return {}
 
     def forget(self, key: str) -> None:
         """No answer to this attempt is wanted any more."""
@@ -417,17 +446,13 @@ class Crew:
         if self._client.status != "running":
             raise SchedulerGoneError(f"the connection is {self._client.status}")
 
-    def _result(self, future: Future[bytes], decoded: Callable[[bytes], _T]) -> _T | Unanswered:
-        key = str(future.key).rpartition("/")[0]
-        self._futures.pop(key, None)
-        try:
-            return decoded(future.result(timeout=_CONNECT_SECONDS))
-        except CancelledError:
-            return Unanswered(key=key, why="the scheduler went away")
-        except msgspec.MsgspecError as error:
-            return Unanswered(key=key, why=f"its answer is damaged: {error}")
-        except Exception as error:  # whatever a worker raised: its block is measured again
-            why = "its worker died, or was silent for too long"
-            return Unanswered(
-                key=key, why=why if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}"
-            )
+
+def _result(key: str, future: Future[bytes]) -> bytes | Unanswered:
+    try:
+        return future.result(timeout=_CONNECT_SECONDS)
+    except CancelledError:
+        return Unanswered(key=key, why="the scheduler went away")
+    except Exception as error:  # whatever a worker raised: its block is measured again
+        died = type(error).__name__ == "KilledWorker"
+        why = "its worker died, or was silent for too long" if died else f"{type(error).__name__}: {error}"
+        return Unanswered(key=key, why=why)
