@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -67,6 +68,10 @@ def verb(**options: Any) -> Callable[[Body], Body]:
             )  # whoever ends us otherwise wants no less tidiness
             try:
                 status = body(context, *args, **kwargs)
+                sys.stdout.flush()
+            except BrokenPipeError:  # whoever reads, such as head, has read enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise Exit(code=141) from None
             except GilometerError as error:
                 raise Exit(f"gilometer: {error}", code=error.status) from None
             except KeyboardInterrupt:

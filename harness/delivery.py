@@ -45,9 +45,14 @@ class Doormat:
     offer: Offer
     """Of this host: with the images that have come."""
     screen: Screen
-    _folder: tempfile.TemporaryDirectory[str] = field(
+    _scratch: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(prefix="gilometer-parcels-", dir="/var/tmp")
     )
+
+    @property
+    def folder(self) -> Path:
+        """Where bundles lie that are not whole yet: not in /tmp, which may be memory."""
+        return Path(self._scratch.name)
 
     def receive(self, data: bytes) -> bytes:
         """A `Parcel` in, a `Receipt` out, both as msgpack; what cannot be taken is refused in the receipt."""
@@ -63,10 +68,10 @@ class Doormat:
 
     def close(self) -> None:
         """Nothing that has arrived is left."""
-        self._folder.cleanup()
+        self._scratch.cleanup()
 
     def _path(self, parcel: Parcel) -> Path:
-        return Path(self._folder.name) / hashlib.sha256(parcel.sha256.encode()).hexdigest()
+        return self.folder / hashlib.sha256(parcel.sha256.encode()).hexdigest()
 
     def _keep(self, parcel: Parcel) -> int:
         """Append what is next; how many bytes there are now."""

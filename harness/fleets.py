@@ -185,7 +185,7 @@ def offer_of_this_host(options: WorkerOptions, screen: Screen) -> Offer:
         engine = session.engine_facts(kind, bench)
     found = _builds_here(options, kind, screen)
     if not found:
-        raise HostError("no image of any build is here", hint="Make some: inv build --builds 3.14,3.14t")
+        screen.say("no image of any build is here yet: inv fleet send brings some, or inv build makes them")
     return Offer(
         host=name,
         hardware=offers.hardware(topology, facts, options.class_ or ""),

@@ -41,6 +41,7 @@ _TEST_TOOLS = {
     "gcc": ("gcc", "libc6-dev"),
     "gpg": ("gpg", "gpg-agent"),
     "podman": ("podman", "catatonit", "runc"),
+    "slurmd": ("slurmctld", "slurmd", "slurm-client", "munge"),
 }
 """Program to the packages that bring it."""
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness import store
@@ -36,7 +36,7 @@ match verb:
         fleets.scheduler(where, certificates=keys, silence=rest[0])
     case "worker":
         name, kind, builds, engine = rest
-        options = fleets.WorkerOptions(certificates=keys, name=name, class_=kind, builds=builds, engine=engine)
+        options = fleets.WorkerOptions(certificates=keys, name=name, class_=kind, builds=builds or None, engine=engine)
         fleets.worker(where, options)
     case "bench":
         builds, blocks, engine = rest
@@ -76,9 +76,12 @@ class Fleet:
         wait_for(listens, process)
         return process
 
-    def worker(self, name: str, kind: str) -> subprocess.Popen[bytes]:
-        """Start a worker of a class; it joins in its own time."""
-        return self._start("worker", self.address, name, kind, self.builds, self.engine)
+    def worker(
+        self, name: str, kind: str, *, builds: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker of a class; it joins in its own time.  With `builds` "" it offers what its engine has."""
+        named = self.builds if builds is None else builds
+        return self._start("worker", self.address, name, kind, named, self.engine, environment=environment or {})
 
     def joined(self, name: str) -> bool:
         """Whether a worker has said that it has joined."""
@@ -131,7 +134,9 @@ class Fleet:
             process.kill()
             process.wait()
 
-    def _start(self, verb: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, verb: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         name = f"worker-{arguments[1]}" if verb == "worker" else verb
         member = {"scheduler": "scheduler", "worker": f"hosts/{arguments[1]}"}.get(verb, "client")
         keys = {"KEYS": str(self.keys / member)} if self.keys else {}
@@ -139,7 +144,7 @@ class Fleet:
             process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(self.folder / "results"), str(self.workloads), verb, *arguments],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"} | keys,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | keys | dict(environment or {}),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

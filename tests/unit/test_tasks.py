@@ -179,6 +179,19 @@ def test_a_dry_run_says_how_much_it_is_at_most() -> None:
     assert "more than the 1.0 s that there are" in short
 
 
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    arguments = ("bench", "--dry-run", "--builds", "3.14,3.14t", "--workloads", "pure_python/cpu_bound")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert (process.wait(timeout=60), said) == (141, "")
+
+
 def test_every_task_has_help_with_an_example() -> None:
     listed = inv("--list")
     assert listed.returncode == 0
