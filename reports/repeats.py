@@ -8,13 +8,16 @@ find again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness import stats
 from harness.model import Case
 from harness.stats import Judgement, Verdict, judge
 from reports import words
 from reports.findings import MARGIN, Comparison, Findings, Speedup
+
+
+_DIFFERENT = (Verdict.FASTER, Verdict.SLOWER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +56,11 @@ _Key = tuple[str, str, str]
 
 
 def repeats(a: Findings, b: Findings, level: float) -> Iterator[Repeat]:
-    """Ratios that both runs found, in the order of run A; all are judged together.
+    """Ratios that both runs found, in the order of run A, compared by blocks that are not paired.
 
-    `same` is known to within `MARGIN`, by blocks that are not paired: those of the two runs have nothing in common.
+    That one differs is judged of all together, since among many one does by chance.  That one is the same to within
+    `MARGIN` is judged of each by itself: where all of them have to be, a test of each at a level is one of all at that
+    level (Berger 1982).
     """
     left, right = dict(_found(a)), dict(_found(b))
     shared = [key for key in left if key in right]
@@ -72,8 +77,15 @@ def repeats(a: Findings, b: Findings, level: float) -> Iterator[Repeat]:
             a=here.ratio,
             b=there.ratio,
             blocks=(len(here.logs), len(there.logs)),
-            judgement=judgement,
+            judgement=judgement if judgement.verdict in _DIFFERENT else _by_itself(judgement),
         )
+
+
+def _by_itself(judgement: Judgement) -> Judgement:
+    """Of a ratio that is not known to differ: with the interval that it has alone."""
+    low, high = judgement.effect.low, judgement.effect.high
+    same = 1 / (1 + MARGIN) < low and high < 1 + MARGIN
+    return replace(judgement, verdict=Verdict.SAME if same else Verdict.UNDECIDED, low=low, high=high)
 
 
 def _found(findings: Findings) -> Iterator[tuple[_Key, _Found]]:

@@ -23,7 +23,8 @@ from tests.conftest import required
 from tests.integration.fleet_processes import ROOT, Fleet, wait_for
 from tests.toys import write_toys
 
-NODE = "node"
+NODE = socket.gethostname().partition(".")[0]
+"""The controller insists on the name of its host."""
 _PROGRAMS = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "sinfo")
 
 _CONF = """
@@ -46,6 +47,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
 KillWait=5
+MpiDefault=none
+MailProg=/bin/true
 NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
 PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP OverSubscribe=EXCLUSIVE
 """

@@ -1,5 +1,6 @@
 """What the matrix workloads share: products of matrices, their inverses, and a check that these are inverses."""
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,5 +47,11 @@ def right(results: Sequence[list[tuple[Matrix, Matrix]]]) -> int:
         bool(np.abs(product @ (inverse @ vector) - vector).max() < 1e-10)
         for result in results
         for product, inverse in result
-        for vector in [np.random.RandomState(704).standard_normal(len(product))]
+        for vector in [_vector(len(product))]
     )
+
+
+@functools.cache
+def _vector(order: int) -> Matrix:
+    """Made once: seeding takes longer than all the rest of a check."""
+    return np.random.RandomState(704).standard_normal(order)
