@@ -16,7 +16,6 @@ from harness.stats import Judgement, Verdict, judge
 from reports import words
 from reports.findings import MARGIN, Comparison, Findings, Speedup
 
-
 _DIFFERENT = (Verdict.FASTER, Verdict.SLOWER)
 
 
@@ -84,7 +83,7 @@ def repeats(a: Findings, b: Findings, level: float) -> Iterator[Repeat]:
 def _by_itself(judgement: Judgement) -> Judgement:
     """Of a ratio that is not known to differ: with the interval that it has alone."""
     low, high = judgement.effect.low, judgement.effect.high
-    same = 1 / (1 + MARGIN) < low and high < 1 + MARGIN
+    same = low > 1 / (1 + MARGIN) and high < 1 + MARGIN
     return replace(judgement, verdict=Verdict.SAME if same else Verdict.UNDECIDED, low=low, high=high)
 
 
