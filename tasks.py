@@ -334,11 +334,12 @@ def worker(
 
 
 @verb(
-    positional=["what", "path"],
+    positional=["what"],
     help={
         "what": "status: hosts, slots, classes, images, what is measured where, what is left, and an estimate; "
         "init: make certificates for a new fleet, and a file for --fleet; send: carry a bundle of images to its hosts",
-        "path": "with init: the folder where they are written; with send: the bundle",
+        "folder": "with init: where they are written; without it, fleet",
+        "bundle": "with send: a file that inv bundle wrote",
         "scheduler": "its address, such as tls://bench.example:8786, or a file that has it; "
         "with init: HOST or HOST:PORT, without it the first of --hosts",
         "certificates": _BENCH_HELP["certificates"],
@@ -351,7 +352,8 @@ def worker(
 def fleet(
     _: Context,
     what: str,
-    path: str | None = None,
+    folder: str | None = None,
+    bundle: str | None = None,
     scheduler: str | None = None,
     certificates: str | None = None,
     hosts: str | None = None,
@@ -361,18 +363,25 @@ def fleet(
 ) -> int:
     """Machines that measure together: who is there, and how far they are; certificates for new ones; images for all.
 
-    Example: inv fleet init ~/fleet --hosts bench1,bench2
+    Example: inv fleet init --folder ~/fleet --hosts bench1,bench2
     Example: inv fleet status --scheduler ~/fleet/fleet.toml
-    Example: inv fleet send gilometer-bundle.tar --scheduler ~/fleet/fleet.toml
+    Example: inv fleet send --bundle gilometer-bundle.tar --scheduler ~/fleet/fleet.toml
     """
     from harness import specs
     from harness.errors import RequestError
 
     chosen = specs.choose("inv fleet", what, ["init", "send", "status"])
-    given = {"--certificates": certificates, "--json": json, "--hosts": hosts, "--renew": renew, "a path": path}
+    given = {
+        "--certificates": certificates,
+        "--json": json,
+        "--hosts": hosts,
+        "--renew": renew,
+        "--folder": folder,
+        "--bundle": bundle,
+    }
     takes = {
-        "init": {"--hosts", "--renew", "a path"},
-        "send": {"--certificates", "a path"},
+        "init": {"--hosts", "--renew", "--folder"},
+        "send": {"--certificates", "--bundle"},
         "status": {"--certificates", "--json"},
     }
     if odd := [name for name, value in given.items() if value and name not in takes[chosen]]:
@@ -380,16 +389,16 @@ def fleet(
     if chosen == "init":
         from harness import founding
 
-        founding.init(path or "fleet", hosts, scheduler=scheduler, days=days, renew=renew)
+        founding.init(folder or "fleet", hosts, scheduler=scheduler, days=days, renew=renew)
         return 0
     from harness import fleets
 
     if scheduler is None:
         raise RequestError(f"inv fleet {chosen} asks a scheduler: name it with --scheduler")
     if chosen == "send":
-        if path is None:
-            raise RequestError("inv fleet send wants a bundle", hint="inv bundle writes one.")
-        return fleets.send(path, scheduler, certificates=certificates)
+        if bundle is None:
+            raise RequestError("inv fleet send carries a bundle: name it with --bundle", hint="inv bundle writes one.")
+        return fleets.send(bundle, scheduler, certificates=certificates)
     fleets.status(scheduler, certificates=certificates, as_json=json)
     return 0
 

@@ -35,7 +35,7 @@ _SLACK = datetime.timedelta(minutes=10)
 """Certificates begin a little before they are made: clocks of hosts differ."""
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+", re.ASCII)
-_RENEW = "Make new ones: inv fleet init DIR --hosts ... --renew."
+_RENEW = "Make new ones: inv fleet init --folder DIR --hosts ... --renew."
 
 
 class Role(StrEnum):

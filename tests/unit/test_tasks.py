@@ -192,6 +192,29 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     assert (process.wait(timeout=60), said) == (141, "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("status",), "inv fleet status asks a scheduler: name it with --scheduler"),
+        (("status", "--scheduler", "tcp://127.0.0.1:9", "--renew"), "inv fleet status does not take --renew"),
+        (("send", "--scheduler", "tcp://127.0.0.1:9"), "inv fleet send carries a bundle: name it with --bundle"),
+        (("send", "--bundle", "a.tar", "--json", "--hosts", "a"), "inv fleet send does not take --json, --hosts"),
+        (("init", "--folder", "x", "--certificates", "x"), "inv fleet init does not take --certificates"),
+        (("sned", "--folder", "x"), 'there is no "sned"; did you mean "send"?'),
+    ],
+)
+def test_a_wrong_request_about_a_fleet_ends_in_exit_status_2(arguments: tuple[str, ...], said: str) -> None:
+    ended = inv("fleet", *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+
+
+def test_a_fleet_is_founded_in_the_folder_that_was_named(tmp_path: Path) -> None:
+    ended = inv("fleet", "init", "--folder", str(tmp_path / "mine"), "--hosts", "bench1")
+    assert ended.returncode == 0, ended.stderr
+    assert {path.name for path in (tmp_path / "mine").iterdir()} >= {"fleet.toml", "hosts", "scheduler"}
+
+
 def test_every_task_has_help_with_an_example() -> None:
     listed = inv("--list")
     assert listed.returncode == 0
