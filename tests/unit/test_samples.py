@@ -102,6 +102,8 @@ def test_the_audit() -> None:
     assert answers["lxml"] is audit.Answer.TURNS_GIL_ON
     assert answers["opencv-python"] is audit.Answer.SOURCE_ONLY
     assert answers["tensorflow"] is audit.Answer.NO_BUILD
+    assert answers["torch"] is audit.Answer.READY
+    assert sum(one.evidence.smoke is not None for one in found.findings) >= 15
     assert "://" not in auditing.encode(found).decode()
 
 
