@@ -53,7 +53,7 @@ class Effect:
     @property
     def half_width(self) -> float:
         """Half the interval's width, relative: 0.02 is ±2 %."""
-        return math.expm1((math.log(self.high) - math.log(self.low)) / 2)
+        return _half_width(self.low, self.high)
 
     @property
     def change(self) -> float:
@@ -73,6 +73,11 @@ class Verdict(StrEnum):
     SLOWER = "slower"
     SAME = "same"
     UNDECIDED = "undecided"
+
+    @property
+    def is_different(self) -> bool:
+        """Whether a difference is known."""
+        return self in (Verdict.FASTER, Verdict.SLOWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,12 @@ def effect(d: Series, confidence: float = 0.95) -> Effect:
 def half_width(d: Series, confidence: float = 0.95) -> float:
     """That of `effect(d, confidence)` without all the rest: stopping asks for it at every look.  nan for one block."""
     low, high = signed_rank(np.asarray(d, float)).interval(1 - confidence)
-    return math.expm1((high - low) / 2)
+    return _half_width(math.exp(low), math.exp(high))
+
+
+def _half_width(low: float, high: float) -> float:
+    """Of an interval on the ratio's scale."""
+    return math.expm1((math.log(high) - math.log(low)) / 2)
 
 
 def unpaired(a: Series, b: Series, confidence: float = 0.95) -> Effect:

@@ -119,7 +119,7 @@ def test_the_width_is_that_of_the_report() -> None:
     journal = whole(run, records(run, lambda _: 0.1))
     (comparison,) = analyse(run, journal).comparisons
     assert comparison.judgement is not None
-    assert settled(journal)[LOOP].half_width == pytest.approx(comparison.judgement.effect.half_width)
+    assert settled(journal)[LOOP].half_width == comparison.judgement.effect.half_width
     assert confidence_at_looks(CONFIDENCE) > CONFIDENCE
 
 
