@@ -71,7 +71,7 @@ class Cell:
 
     @property
     def is_different(self) -> bool:
-        return self.judgement.verdict in (Verdict.FASTER, Verdict.SLOWER)
+        return self.judgement.verdict.is_different
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,8 +236,7 @@ def _pooled(
             hosts=hosts,
             between=between,
             confounders=tuple(dict.fromkeys(what for _, one in found[key] for what in one.confounders)),
-            is_below_floor=judgement.verdict not in (Verdict.FASTER, Verdict.SLOWER)
-            and (judgement.low > 1 or judgement.high < 1),
+            is_below_floor=not judgement.verdict.is_different and (judgement.low > 1 or judgement.high < 1),
         )
         for (key, (_, hosts, between)), judgement in zip(effects.items(), judged, strict=True)
     }

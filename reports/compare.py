@@ -130,7 +130,7 @@ class Contrast:
     @property
     def _repeated(self) -> Outcome:
         verdicts = {one.verdict for one in self.repeats}
-        if verdicts & {Verdict.FASTER, Verdict.SLOWER}:
+        if any(verdict.is_different for verdict in verdicts):
             return Outcome.DIFFERENT
         return Outcome.REPEATED if verdicts == {Verdict.SAME} and not self.unrepeated else Outcome.UNDECIDED
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from harness.errors import RegressionError
-from harness.model import Measure
+from harness.model import Case, Measure
 from harness.stats import Judgement, Verdict
 from reports.compare import Change, Contrast, Outcome, Question, Yardstick
 from reports.findings import MARGIN, case_name
@@ -71,7 +71,7 @@ def _repeated(contrast: Contrast) -> Statement:
         return Statement("Nothing is repeated: the run has one build on one number of threads, and so no ratio")
     same = [one for one in contrast.repeats if one.verdict is Verdict.SAME]
     open_ = [one for one in contrast.repeats if one.verdict is Verdict.UNDECIDED]
-    other = [one for one in contrast.repeats if one.verdict in (Verdict.FASTER, Verdict.SLOWER)]
+    other = [one for one in contrast.repeats if one.verdict.is_different]
     margin = f"{MARGIN * 100:.0f} %"
     ratios = count(of, "ratio")
     clauses = []
@@ -102,8 +102,7 @@ def _repeated(contrast: Contrast) -> Statement:
 
 def ratio_name(one: Repeat) -> str:
     """What a ratio is of: "numeric/sum, 2 threads, on 3.14t against 3.14"."""
-    measure = "" if one.case.measure is Measure.TIME else f", {one.case.measure}"
-    return f"{case_name(one.case, with_cpus=False)}{measure}, on {one.build} against {one.against}"
+    return f"{name(one)} against {one.against}"
 
 
 def _are(changes: Sequence[object]) -> str:
@@ -134,10 +133,15 @@ def said(one: Change) -> str:
     return f"{name(one)} ({amount}, interval {ends(one.judgement, one.case.measure)})"
 
 
-def name(one: Change) -> str:
+def name(one: Change | Repeat) -> str:
     """A case and its build; what is not a time says so."""
-    measure = "" if one.case.measure is Measure.TIME else f", {one.case.measure}"
-    return f"{case_name(one.case, with_cpus=False)}{measure}, on {one.build}"
+    return f"{measured(one.case)}, on {one.build}"
+
+
+def measured(case: Case) -> str:
+    """A case; what is not a time says so."""
+    measure = "" if case.measure is Measure.TIME else f", {case.measure}"
+    return f"{case_name(case, with_cpus=False)}{measure}"
 
 
 def ends(judgement: Judgement, measure: Measure = Measure.TIME) -> str:

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from harness.model import Measure
 from harness.planning import CONFIDENCE
-from harness.stats import Judgement, Verdict
+from harness.stats import Judgement
 from reports import compare_prose as prose
 from reports import markdown, plain
 from reports.compare import Change, Contrast, Question
@@ -94,9 +94,8 @@ def row(one: Change) -> tuple[str, ...]:
 
 def ratio_row(one: Repeat) -> tuple[str, ...]:
     """The cells of a ratio, in the order of `RATIO_HEADER`."""
-    measure = "" if one.case.measure is Measure.TIME else f", {one.case.measure}"
     return (
-        f"{case_name(one.case, with_cpus=False)}{measure}",
+        prose.measured(one.case),
         one.build,
         one.against,
         f"{one.a:.3f}",
@@ -149,7 +148,7 @@ def note(contrast: Contrast) -> str:
 
 def comment(contrast: Contrast) -> str:
     """A comment on a pull request: the verdict, what changed, and the rest folded away."""
-    changed = [one for one in contrast.changes if one.verdict in (Verdict.FASTER, Verdict.SLOWER)]
+    changed = [one for one in contrast.changes if one.verdict.is_different]
     parts = [
         f"**{markdown.escaped(prose.headline(contrast).claim)}.**",
         *(f"> {markdown.escaped(one)}" for one in prose.reservations(contrast)),

@@ -24,8 +24,6 @@ from reports.words import sharing
 MARGIN = 0.05
 """Two builds whose ratio is known to lie within this margin are called the same."""
 
-_DIFFERENT = (Verdict.FASTER, Verdict.SLOWER)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -53,7 +51,7 @@ class Comparison:
     @property
     def is_different(self) -> bool:
         """Whether the run has shown a difference."""
-        return self.verdict in _DIFFERENT
+        return self.verdict is not None and self.verdict.is_different
 
     @property
     def is_below_floor(self) -> bool:

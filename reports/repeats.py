@@ -16,8 +16,6 @@ from harness.stats import Judgement, Verdict, judge
 from reports import words
 from reports.findings import MARGIN, Comparison, Findings, Speedup
 
-_DIFFERENT = (Verdict.FASTER, Verdict.SLOWER)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
@@ -76,7 +74,7 @@ def repeats(a: Findings, b: Findings, level: float) -> Iterator[Repeat]:
             a=here.ratio,
             b=there.ratio,
             blocks=(len(here.logs), len(there.logs)),
-            judgement=judgement if judgement.verdict in _DIFFERENT else _by_itself(judgement),
+            judgement=judgement if judgement.verdict.is_different else _by_itself(judgement),
         )
 
 
