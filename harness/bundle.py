@@ -141,7 +141,7 @@ def write(target: Path, folder: Path, builds: Sequence[Packed], members: Mapping
         created=datetime.datetime.now(datetime.UTC),
         machine=os.uname().machine,
         builds=tuple(builds),
-        members={name: _content(path) for name, path in members.items()},
+        members={name: content(path) for name, path in members.items()},
     )
     with members[IMAGES].open("rb") as file:
         if odd := _tags(file) ^ set(manifest.images):
@@ -156,12 +156,13 @@ def write(target: Path, folder: Path, builds: Sequence[Packed], members: Mapping
             with path.open("rb") as file:
                 archive.addfile(_member(name, manifest.members[name].size), file)
             task.update(archive.offset / 1e6, name)
-    sha256 = _content(part).sha256
+    sha256 = content(part).sha256
     part.rename(target)
     return sha256
 
 
-def _content(path: Path) -> Content:
+def content(path: Path) -> Content:
+    """What a file holds.  OSError where it cannot be read."""
     with path.open("rb") as file:
         return Content(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=file.tell())
 

@@ -93,9 +93,8 @@ class Doormat:
 
     def _load(self, path: Path, sha256: str) -> None:
         try:
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                    raise HostError(f"what {self.offer.host} got is not what was sent; nothing was loaded")
+            if bundle.content(path).sha256 != sha256:
+                raise HostError(f"what {self.offer.host} got is not what was sent; nothing was loaded")
             with (
                 bundle.unpacking(path, self.screen) as found,
                 session.measuring("loading a bundle", self.screen),
@@ -130,17 +129,16 @@ def send(path: Path, crew: Crew, screen: Progress) -> dict[str, str]:
         wanted = {one.image for one in found.manifest.builds}
     there = crew.offers()
     lacking = {address: offer for address, offer in there.items() if not offer.has_images(wanted)}
-    with path.open("rb") as file:
-        sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+    whole = bundle.content(path)
     recipients = [_Recipient(address, offer.host) for address, offer in lacking.items()]
-    with screen.task(f"sending {path.name}", total=size * len(recipients) / 1e6) as task:
-        for one in _carried(path, sha256, size, crew, recipients):
+    with screen.task(f"sending {path.name}", total=whole.size * len(recipients) / 1e6) as task:
+        for one in _carried(path, whole, crew, recipients):
             task.update(sum(other.have for other in recipients) / 1e6, one.host)
     fates = {offer.host: "" for offer in there.values()}
     return fates | {one.host: one.refusal for one in recipients} | _late(crew, recipients, wanted)
 
 
-def _carried(path: Path, sha256: str, size: int, crew: Crew, recipients: list[_Recipient]) -> Iterator[_Recipient]:
+def _carried(path: Path, whole: bundle.Content, crew: Crew, recipients: list[_Recipient]) -> Iterator[_Recipient]:
     """One parcel at a time to each, until each has everything or has refused; whoever has answered, time and again."""
     asked: dict[str, _Recipient] = {}
 
@@ -150,7 +148,7 @@ def _carried(path: Path, sha256: str, size: int, crew: Crew, recipients: list[_R
             content = b"" if first else file.read(PARCEL_BYTES)
         key = f"bundle/{secrets.token_hex(6)}"
         asked[key] = one
-        parcel = Parcel(key=key, sha256=sha256, size=size, offset=one.have, content=content)
+        parcel = Parcel(key=key, sha256=whole.sha256, size=whole.size, offset=one.have, content=content)
         crew.send(one.address, parcel)
 
     for one in recipients:
@@ -162,7 +160,7 @@ def _carried(path: Path, sha256: str, size: int, crew: Crew, recipients: list[_R
                 one.refusal = receipt.why
             else:
                 one.have, one.refusal = receipt.have, receipt.refusal
-                if not one.refusal and one.have < size:
+                if not one.refusal and one.have < whole.size:
                     ask(one)
             yield one
 
