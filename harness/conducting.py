@@ -30,6 +30,7 @@ from harness.fleet import (
     SchedulerGoneError,
     ShareNote,
     Unanswered,
+    attempt_of,
 )
 from harness.journal import BlockRecord, JournalLine
 from harness.model import Run
@@ -232,9 +233,9 @@ class Chief:
             return
         campaign, lines = found
         self.desks[campaign.share.name].record(lines)
-        _, share, block, attempt = answer.key.rsplit("/", 3)
+        share, block, attempt = attempt_of(answer.key)
         if any(isinstance(line, BlockRecord) for line in lines):
-            self._closed.append(Answered(share=share, block=int(block), attempt=int(attempt), at=time.time()))
+            self._closed.append(Answered(share=share, block=block, attempt=attempt, at=time.time()))
         else:
             self._write_off(answer.key, answer.refusal)
             self.progress.say(f"{answer.host} does not measure {share}: {answer.refusal}")
@@ -242,12 +243,12 @@ class Chief:
     def _lose(self, key: str, why: str) -> None:
         if self.dispatcher.lose(key):
             self._write_off(key, why)
-            _, share, block, _ = key.rsplit("/", 3)
+            share, block, _ = attempt_of(key)
             self.progress.say(f"{share}: block {block} is lost, {why}; it is measured again")
 
     def _write_off(self, key: str, why: str) -> None:
-        _, share, block, attempt = key.rsplit("/", 3)
-        self._closed.append(Lost(share=share, block=int(block), attempt=int(attempt), why=why, at=time.time()))
+        share, block, attempt = attempt_of(key)
+        self._closed.append(Lost(share=share, block=block, attempt=attempt, why=why, at=time.time()))
 
     def _hope(self, now: float) -> bool:
         """Say what waits for a host; False where everything has, for too long."""

@@ -255,6 +255,12 @@ def task_key(run: str, share: str, block: int, attempt: int) -> str:
     return f"{run}/{share}/{block}/{attempt}"
 
 
+def attempt_of(key: str) -> tuple[str, int, int]:
+    """Share, block and attempt in a `task_key`."""
+    _, share, block, attempt = key.rsplit("/", 3)
+    return share, int(block), int(attempt)
+
+
 # -- what `inv fleet status` reads -------------------------------------------------------------------------------------
 
 

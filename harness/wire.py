@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import dask
@@ -68,6 +68,12 @@ _SETTINGS = {
     "distributed.comm.timeouts.connect": f"{_CONNECT_SECONDS:g}s",
     "distributed.diagnostics.nvml": False,
 }
+
+
+_T = TypeVar("_T")
+_Decoder = msgspec.json.Decoder[_T] | msgspec.msgpack.Decoder[_T]
+_ANSWERS = msgspec.json.Decoder(Answer)
+_RECEIPTS = msgspec.msgpack.Decoder(Receipt)
 
 
 # -- addresses and certificates ----------------------------------------------------------------------------------------
@@ -362,24 +368,15 @@ class Crew:
 
     def events(self, seconds: float) -> Iterator[Answer | Unanswered]:
         """What has come, waited for as long.  SchedulerGoneError where nothing more will."""
-        for key, data in self._ended(self._events, seconds):
-            try:
-                yield msgspec.json.decode(data, type=Answer) if isinstance(data, bytes) else data
-            except msgspec.MsgspecError as error:
-                yield Unanswered(key=key, why=f"its answer is damaged: {error}")
+        return self._ended(self._events, seconds, _ANSWERS)
 
     def receipts(self, seconds: float) -> Iterator[Receipt | Unanswered]:
         """The same of parcels."""
-        for key, data in self._ended(self._receipts, seconds):
-            try:
-                yield msgspec.msgpack.decode(data, type=Receipt) if isinstance(data, bytes) else data
-            except msgspec.MsgspecError as error:
-                yield Unanswered(key=key, why=f"its receipt is damaged: {error}")
+        return self._ended(self._receipts, seconds, _RECEIPTS)
 
     def _ended(
-        self, ended: queue.SimpleQueue[Future[bytes]], seconds: float
-    ) -> Iterator[tuple[str, bytes | Unanswered]]:
-        """The keys of what has ended, each with what came of it."""
+        self, ended: queue.SimpleQueue[Future[bytes]], seconds: float, decoder: _Decoder[_T]
+    ) -> Iterator[_T | Unanswered]:
         futures: list[Future[bytes]] = []
         with contextlib.suppress(queue.Empty):
             futures.append(ended.get(timeout=seconds))
@@ -389,7 +386,11 @@ class Crew:
         for future in futures:
             key = str(future.key).rpartition("/")[0]
             self._futures.pop(key, None)
-            yield key, fetched.get(future.key) or _result(key, future)
+            data = fetched.get(future.key) or _result(key, future)
+            try:
+                yield decoder.decode(data) if isinstance(data, bytes) else data
+            except msgspec.MsgspecError as error:
+                yield Unanswered(key=key, why=f"its answer is damaged: {error}")
         self._check()
 
     def _fetched(self, futures: Sequence[Future[bytes]]) -> dict[Any, bytes]:
