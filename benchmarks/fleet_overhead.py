@@ -14,22 +14,19 @@ import argparse
 import contextlib
 import io
 import itertools
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks._fleet import fleet_of_one
 from benchmarks._markdown import table
 from harness import fleets, runs, store
 from harness.errors import RequestError
 from harness.journal import BlockRecord
 from harness.request import BenchOptions
 
-ROOT = Path(__file__).parents[1]
 WORKLOAD = "pure_python/cpu_bound"
 
 
@@ -40,26 +37,6 @@ def gaps(directory: Path) -> list[float]:
     return found[1:]
 
 
-@contextlib.contextmanager
-def fleet_of_one(options: BenchOptions) -> Iterator[str]:
-    """The address of a scheduler on this machine, with this machine as its only worker."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    inv = [sys.executable, "-m", "invoke"]
-    worker = [*inv, "worker", "--scheduler", address, "--engine", options.engine]
-    worker += ["--builds", options.builds] if options.builds else []
-    with (
-        subprocess.Popen([*inv, "scheduler", address], cwd=ROOT) as scheduler,
-        subprocess.Popen(worker, cwd=ROOT) as one,
-    ):
-        try:
-            yield address
-        finally:
-            one.terminate()
-            scheduler.terminate()
-
-
 def measured(options: BenchOptions, folder: Path) -> tuple[list[float], list[float]]:
     """Gaps of a local run and of one over a fleet of this machine."""
     runs.RESULTS = folder / "local"
@@ -67,7 +44,11 @@ def measured(options: BenchOptions, folder: Path) -> tuple[list[float], list[flo
         runs.bench(options)
     (local,) = runs.RESULTS.glob(f"*/{store.OUTCOMES}")
     runs.RESULTS = folder / "fleet"
-    with fleet_of_one(options) as address, contextlib.redirect_stdout(io.StringIO()):
+    offered = ["--engine", options.engine, *(["--builds", options.builds] if options.builds else [])]
+    with (
+        fleet_of_one("invoke", "worker", "--scheduler", arguments=offered) as address,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         _bench(options, address)
     (fleet,) = runs.RESULTS.glob(f"*/shares/*/{store.OUTCOMES}")
     return gaps(local.parent), gaps(fleet.parent)

@@ -19,9 +19,6 @@ import contextlib
 import heapq
 import math
 import random
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -33,6 +30,7 @@ from typing import Self
 
 import msgspec
 
+from benchmarks._fleet import fleet_of_one
 from benchmarks._markdown import percent, table
 from harness import store, wire
 from harness.conducting import Chief, Desk
@@ -44,7 +42,6 @@ from harness.progress import Silent
 from harness.troubles import Troubles
 from tests import fleets_made_up, made_up
 
-ROOT = Path(__file__).parents[1]
 _OPEN = 400
 """Questions that are out at a time while the wire is measured."""
 
@@ -173,21 +170,13 @@ def _desk(fleet: FleetRun, share: Share, run: Run, folder: Path) -> Iterator[Des
 
 def measured_wire(blocks: int, run: Run) -> tuple[float, float]:
     """Seconds of the client's CPUs, and of everybody's time, for a question and its answer; as many are asked."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    scheduler = [sys.executable, "-m", "invoke", "scheduler", address]
-    worker = [sys.executable, "-m", "benchmarks.fleet_simulation", "--worker", address]
-    with subprocess.Popen(scheduler, cwd=ROOT) as first, subprocess.Popen(worker, cwd=ROOT) as second:
-        try:
-            time.sleep(5)
-            with wire.Crew(address, None) as crew:
-                while not (there := tuple(crew.offers())):
-                    time.sleep(1)
-                return _asked(crew, there[0], run, blocks)
-        finally:
-            second.terminate()
-            first.terminate()
+    with (
+        fleet_of_one("benchmarks.fleet_simulation", "--worker") as address,
+        wire.Crew(address, None) as crew,  # which waits for its scheduler
+    ):
+        while not (there := tuple(crew.offers())):
+            time.sleep(1)
+        return _asked(crew, there[0], run, blocks)
 
 
 def _asked(crew: wire.Crew, worker: str, run: Run, blocks: int) -> tuple[float, float]:

@@ -58,9 +58,8 @@ class Fleet:
         self.builds = ",".join(builds)
         self.engine = engine
         self.keys = keys
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"{'tls' if keys else 'tcp'}://127.0.0.1:{probe.getsockname()[1]}"
+        (port,) = free_ports(1)
+        self.address = f"{'tls' if keys else 'tcp'}://127.0.0.1:{port}"
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def scheduler(self) -> subprocess.Popen[bytes]:
@@ -150,6 +149,15 @@ class Fleet:
             )
         self._processes.append(process)
         return process
+
+
+def free_ports(count: int) -> list[int]:
+    """Of loopback, that nobody has."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
 
 
 def wait_for(condition: Callable[[], bool], *alive: subprocess.Popen[bytes], seconds: float = 120) -> None:

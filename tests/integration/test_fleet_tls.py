@@ -17,7 +17,7 @@ import pytest
 from harness import certificates, wire
 from harness.certificates import Files
 from harness.errors import HostError
-from tests.integration.fleet_processes import ROOT, Fleet, wait_for
+from tests.integration.fleet_processes import ROOT, Fleet, free_ports, wait_for
 from tests.toys import write_toys
 
 _SCHEDULER = """
@@ -42,9 +42,7 @@ def issue(folder: Path) -> Path:
 @contextmanager
 def scheduler(folder: Path, keys: Path) -> Iterator[str]:
     """A scheduler with certificates in `keys`; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     where, log = f"tls://127.0.0.1:{port}", folder / "scheduler.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

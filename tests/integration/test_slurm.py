@@ -20,7 +20,7 @@ from harness.fleet import FLEET, Offer
 from harness.journal import BlockRecord, Sample
 from harness.request import BenchOptions
 from tests.conftest import required
-from tests.integration.fleet_processes import ROOT, Fleet, wait_for
+from tests.integration.fleet_processes import ROOT, Fleet, free_ports, wait_for
 from tests.toys import write_toys
 
 NODE = socket.gethostname().partition(".")[0]
@@ -83,7 +83,7 @@ def slurm() -> Iterator[Slurm]:
     required(os.geteuid() == 0 and all(map(shutil.which, _PROGRAMS)), "root and Slurm")
     folder = Path(tempfile.mkdtemp(prefix="gilometer-slurm-"))  # sockets have short paths
     folder.chmod(0o755)
-    controller, daemon = _ports(2)
+    controller, daemon = free_ports(2)
     site = Slurm(folder)
     conf = _CONF.format(
         node=NODE, controller=controller, daemon=daemon, folder=folder, cpus=len(os.sched_getaffinity(0))
@@ -107,15 +107,6 @@ def slurm() -> Iterator[Slurm]:
         except AssertionError:
             pytest.fail(site.said())
         yield site
-
-
-def _ports(count: int) -> list[int]:
-    """That nobody has."""
-    with ExitStack() as stack:
-        found = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in found:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in found]
 
 
 @contextmanager
