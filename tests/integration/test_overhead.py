@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.integration.processes import ROOT, start_bench
 from tests.toys import write_toys
 
 BLOCKS = 10
+Left = Callable[[], set[str]]
 
 
 @pytest.fixture
@@ -48,15 +50,25 @@ def recorded(directory: Path) -> list[BlockRecord]:
     return [line for line in store.load_journal(directory) if isinstance(line, BlockRecord)]
 
 
-def left_behind() -> list[str]:
-    """Containers, unpacked images and mounts of ours that are anywhere on this machine."""
+@pytest.fixture
+def left_behind() -> Left:
+    """Tells containers, unpacked images and mounts of ours that are anywhere here and were not before the test."""
+    before = ours()
+    return lambda: ours() - before
+
+
+def ours() -> set[str]:
     with contextlib.closing(docker.from_env()) as client:
         containers = client.containers.list(all=True, filters={"label": "org.gilometer.worker"})
-    mounts = []
+    mount_points = set()
     for path in Path("/proc").glob("[0-9]*/mountinfo"):
         with contextlib.suppress(OSError):  # the process has ended
-            mounts += [f"{path}: {line}" for line in path.read_text().splitlines() if "/gilometer-" in line]
-    return [*(str(one.name) for one in containers), *map(str, unpacked()), *mounts]
+            mount_points |= {line.split()[4] for line in path.read_text().splitlines()}
+    return {
+        *(str(one.name) for one in containers),
+        *map(str, unpacked()),
+        *(point for point in mount_points if "/gilometer-" in point),
+    }
 
 
 def unpacked() -> list[Path]:
@@ -67,7 +79,7 @@ def unpacked() -> list[Path]:
 
 
 def test_both_sides_have_samples_one_of_them_outside_of_any_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], build: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], build: str, left_behind: Left
 ) -> None:
     monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(runs, "WORKLOADS", write_toys(tmp_path / "workloads", "good", threaded=True))
@@ -92,11 +104,11 @@ def test_both_sides_have_samples_one_of_them_outside_of_any_container(
     assert "in a container" in said
     assert "on the host" in said
     assert "in a container" in (directory / "index.html").read_text()
-    assert left_behind() == []
+    assert not left_behind()
 
 
 def test_an_image_that_finds_no_place_is_recorded_as_such(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: str, left_behind: Left
 ) -> None:
     monkeypatch.setattr(runs, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(runs, "WORKLOADS", write_toys(tmp_path / "workloads", "good"))
@@ -108,7 +120,7 @@ def test_an_image_that_finds_no_place_is_recorded_as_such(
     assert f"an image cannot be unpacked to {tmp_path / 'missing'}" in html.unescape(
         (directory / "index.html").read_text()
     )
-    assert left_behind() == []
+    assert not left_behind()
 
 
 # -- alike -------------------------------------------------------------------------------------------------------------
@@ -183,17 +195,17 @@ def ask(facts: BuildFacts, *prefix: str) -> list[dict[str, Any]]:
 
 
 def test_a_worker_on_the_host_sees_what_it_would_see_in_its_container(
-    build: str, pair_facts: tuple[BuildFacts, ...]
+    build: str, pair_facts: tuple[BuildFacts, ...], left_behind: Left
 ) -> None:
     inside, outside = ask(pair_facts[1])
     assert outside["alike"] == inside["alike"]
     assert outside["alike"]["writable"] == ["/exchange", "/tmp"]
     assert outside["pid"] == own_pids() != inside["pid"]
     assert outside["cgroups"] == [], "those of the machine are not the worker's"
-    assert left_behind() == []
+    assert not left_behind()
 
 
-def test_it_takes_no_root(build: str, pair_facts: tuple[BuildFacts, ...]) -> None:
+def test_it_takes_no_root(build: str, pair_facts: tuple[BuildFacts, ...], left_behind: Left) -> None:
     required(os.geteuid() == 0 and shutil.which("setpriv"), "root, to become somebody else")
     socket = Path("/var/run/docker.sock")
     required(socket.exists(), "the engine's default socket")
@@ -203,7 +215,7 @@ def test_it_takes_no_root(build: str, pair_facts: tuple[BuildFacts, ...]) -> Non
     inside, outside = ask(pair_facts[1], *somebody)
     assert outside["alike"] == inside["alike"]
     assert outside["pid"] == own_pids()
-    assert left_behind() == []
+    assert not left_behind()
 
 
 # -- interrupted -------------------------------------------------------------------------------------------------------
@@ -226,7 +238,7 @@ def wait_for_blocks(process: subprocess.Popen[str], tmp_path: Path, number: int)
 
 
 def test_an_interrupt_leaves_nothing_and_the_run_can_be_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: str, left_behind: Left
 ) -> None:
     process = start(tmp_path, build)
     directory = wait_for_blocks(process, tmp_path, 2)
@@ -234,17 +246,17 @@ def test_an_interrupt_leaves_nothing_and_the_run_can_be_resumed(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "bench --resume" in said
-    assert left_behind() == []
+    assert not left_behind()
     assert 2 <= len(recorded(directory)) < BLOCKS
 
     monkeypatch.setattr(runs, "WORKLOADS", tmp_path / "workloads")
     assert runs.resume(str(directory)) == 0
     assert sorted(block.index for block in recorded(directory)) == list(range(BLOCKS))
     assert all(isinstance(one, Sample) for block in recorded(directory) for one in block.outcomes)
-    assert left_behind() == []
+    assert not left_behind()
 
 
-def test_an_interrupt_while_the_image_is_unpacked_leaves_nothing(tmp_path: Path, build: str) -> None:
+def test_an_interrupt_while_the_image_is_unpacked_leaves_nothing(tmp_path: Path, build: str, left_behind: Left) -> None:
     process = start(tmp_path, build)
     deadline = time.monotonic() + 300
     while not any((folder / "root" / "etc").exists() for folder in unpacked()):
@@ -255,11 +267,11 @@ def test_an_interrupt_while_the_image_is_unpacked_leaves_nothing(tmp_path: Path,
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
-    assert left_behind() == []
+    assert not left_behind()
 
 
 def test_what_a_killed_run_leaves_is_removed_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], build: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], build: str, left_behind: Left
 ) -> None:
     process = start(tmp_path, build)
     directory = wait_for_blocks(process, tmp_path, 1)
@@ -269,4 +281,4 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(
     monkeypatch.setattr(runs, "WORKLOADS", tmp_path / "workloads")
     assert runs.resume(str(directory)) == 0
     assert "removed 1 unpacked images" in capsys.readouterr().err
-    assert left_behind() == []
+    assert not left_behind()
