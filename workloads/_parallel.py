@@ -12,21 +12,22 @@ import argparse
 import contextlib
 import functools
 import itertools
-import multiprocessing
 import os
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from concurrent import futures
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
 from time import perf_counter, sleep
 from types import TracebackType
-from typing import Any, Generic, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, assert_never
 
 import pyperf
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 WRONG_ANSWER_STATUS = 65
 """Exit status of a worker whose answer is wrong (sysexits' EX_DATAERR); the harness knows it by this number."""
@@ -250,7 +251,7 @@ def _obstacle(strategy: Strategy, measure: Measure, count: int, task: object) ->
         return f"--strategy serial is one part, not --threads {count}"
     if strategy is Strategy.ASYNCIO and task is None:
         return "--strategy asyncio: this workload has no coroutine"
-    if strategy is Strategy.INTERPRETERS and not hasattr(futures, "InterpreterPoolExecutor"):
+    if strategy is Strategy.INTERPRETERS and sys.version_info < (3, 14):
         return "--strategy interpreters needs Python 3.14"
     if measure is Measure.CAPACITY and strategy not in (Strategy.SERIAL, Strategy.THREADS):
         return f"--measure capacity counts what threads do, not --strategy {strategy}"
@@ -298,10 +299,14 @@ async def _gather(task: Callable[[Part], Coroutine[Any, Any, Result]], parts: Se
 
 
 @contextlib.contextmanager
-def _executor(strategy: Strategy, places: Sequence[Collection[int]]) -> Iterator[futures.Executor]:
+def _executor(strategy: Strategy, places: Sequence[Collection[int]]) -> Iterator[Executor]:
     """An executor with a worker on each of the places, all of which are there already."""
-    make: Callable[..., futures.Executor]
+    from concurrent import futures  # takes as long as a third of everything else here, and threads need none
+
+    make: Callable[..., Executor]
     if strategy is Strategy.PROCESSES:
+        import multiprocessing
+
         # What a release starts processes with differs: fork until 3.13, which is not safe where there are threads.
         context = multiprocessing.get_context("forkserver")
         make, queue = functools.partial(futures.ProcessPoolExecutor, mp_context=context), context.SimpleQueue

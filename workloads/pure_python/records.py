@@ -20,8 +20,10 @@ would take most of a gigabyte in every worker.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -135,12 +137,16 @@ def process_records(share: Share) -> list[dict[str, Any] | None]:
 
 def summary(results: Sequence[list[dict[str, Any] | None]]) -> Summary:
     clean = [record for result in results for record in result if record is not None]
+
+    def every(field: str) -> Iterator[Any]:
+        return map(itemgetter(field), clean)
+
     return Summary(
         valid=len(clean),
         invalid=sum(map(len, results)) - len(clean),
-        cents=sum(record["cents"] for record in clean),
-        days=sum(record["day"].toordinal() for record in clean),
-        characters=sum(len(record["name"] + record["email"] + "".join(record["tags"])) for record in clean),
+        cents=sum(every("cents")),
+        days=sum(map(date.toordinal, every("day"))),
+        characters=sum(map(len, chain(every("name"), every("email"), chain.from_iterable(every("tags"))))),
     )
 
 

@@ -1,6 +1,5 @@
 """What the scraping workloads share: the site to fetch from, how pages are fetched, and what must be found in them."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
@@ -66,6 +65,8 @@ def fetch(urls: Sequence[str]) -> Iterator[bytes]:
 
 async def fetch_in_task(urls: Sequence[str]) -> AsyncIterator[bytes]:
     """What `fetch` gives, while other tasks of the event loop go on."""
+    import asyncio  # takes as long as all else that a worker imports, and threads need none
+
     if not urls:
         return
     host = urls[0].split("/")[2]
