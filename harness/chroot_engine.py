@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.docker_engine import EXCHANGE, HOSTNAME, TMP_OPTIONS, TOOLS, USER, DockerEngine
+from harness.docker_engine import EXCHANGE, TMP_OPTIONS, TOOLS, USER, DockerEngine
 from harness.engine import DOCKER_AND_CHROOT, Place, Worker
 from harness.errors import HostError
 from harness.host_engine import HostPlace, pinned
@@ -59,9 +59,8 @@ class ChrootPlace(HostPlace):
         self._executable = executable
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
-        """Start a worker whose environment is the one that it would have in a container, byte by byte as large."""
-        inside = env | {"HOSTNAME": HOSTNAME}
-        return super().start([*(f"{name}={value}" for name, value in inside.items()), self._executable, *argv], env)
+        """Start a worker whose environment is the one that it would have in a container."""
+        return super().start([*(f"{name}={value}" for name, value in env.items()), self._executable, *argv], env)
 
 
 class ChrootEngine:

@@ -1,7 +1,7 @@
-"""The docker engine: hardened containers that wait, and one exec per worker.
+"""The docker engine: hardened containers that wait, with an usher that starts their workers.
 
-A container per worker would cost five times as much time, and a CPU set is a property of the container: so there is
-one container per build and CPU set, alive as long as the run.
+A container per worker would cost a hundred times as much time, and a CPU set is a property of the container: so there
+is one container per build and CPU set, alive as long as the run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import platform
 import secrets
+import signal
 import tarfile
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path, PurePath, PurePosixPath
@@ -28,6 +30,7 @@ from harness.docker_client import LABEL, LIMITS, PROCESSES, Connection, engine_e
 from harness.engine import LEAVING_SECONDS, OUTPUT_BYTES, Place, Worker
 from harness.errors import HostError
 from harness.model import BuildFacts, EngineFacts, cpu_list
+from harness.usher import Usher
 from harness.workbench import Workbench
 
 WORKER_LABEL = f"{LABEL}.worker"
@@ -36,14 +39,17 @@ _LABELS = {LABEL: "1", WORKER_LABEL: platform.node()}
 
 TOOLS = PurePosixPath("/gilometer")
 EXCHANGE = PurePosixPath("/exchange")
+USHER = PurePosixPath("/usher")
 HOSTNAME = "gilometer"
-"""Docker also says it in the environment of every process."""
 USER = 10001
 """Number of the user and the group that the Dockerfiles make."""
 TMP_OPTIONS = "size=256m,mode=1777"
 
 _MAKING_SECONDS = 2.0
 """For how long a container that was asked for may still appear after an interrupt."""
+
+_HERE_SECONDS = 10.0
+"""Within which a container that was started listens."""
 
 _KILL = """
 import os, signal, sys
@@ -58,8 +64,8 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 """
 
 
-class DockerWorker:
-    """One exec.  A thread reads its output, so that the worker never blocks on a full pipe."""
+class ExecWorker:
+    """One exec, under any user.  A thread reads its output, so that the worker never blocks on a full pipe."""
 
     def __init__(
         self,
@@ -121,16 +127,35 @@ class DockerPlace:
     tools: PurePath = TOOLS
     exchange: PurePath = EXCHANGE
 
-    def __init__(self, client: docker.DockerClient, container: Any, executable: str) -> None:
-        self._client = client
+    def __init__(self, container: Any, executable: str, folder: Path) -> None:
+        """`folder`: what the container sees as `USHER`, empty."""
         self._container = container
         self._executable = executable
+        self._folder = folder
+        self._usher = Usher(folder, USHER, self._gone)
+        self._init: int | None = None
+        """The number that this host knows the container's first process by, once it was asked for."""
+
+    def open(self) -> None:
+        """Start the container, or start it again."""
         with engine_errors():
-            self._init = _init(container)
+            self._container.restart(timeout=0)
+            if not self._usher.is_here(_HERE_SECONDS):
+                said = self._container.logs(tail=1).decode(errors="replace").strip()
+                raise HostError(f"a container starts no workers: {said or 'it says nothing'}")
+
+    def close(self) -> None:
+        """Let the usher go, with which the container ends."""
+        self._usher.close()
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
-        """Start a worker with one exec."""
-        return DockerWorker(self._client, self._container.id, self._executable, argv, env)
+        """Let the usher start a worker."""
+        return self._usher.start([self._executable, *argv], env)
+
+    def _gone(self) -> int:
+        with engine_errors():
+            self._container.reload()
+        return 128 + signal.SIGKILL  # with everything else in the container
 
     def left(self) -> int:
         """Children of the container's init beside the process that waits: whose parent has ended becomes its child.
@@ -143,6 +168,10 @@ class DockerPlace:
         return left
 
     def _orphans(self) -> int:
+        if self._init is None:
+            with engine_errors():
+                self._container.reload()
+            self._init = int(self._container.attrs["State"]["Pid"])
         try:
             children = Path(f"/proc/{self._init}/task/{self._init}/children").read_text().split()
         except OSError:
@@ -151,15 +180,10 @@ class DockerPlace:
 
     def clear(self) -> None:
         """Restart the container: every process in it dies, whatever it did to hide."""
-        with engine_errors():
-            self._container.restart(timeout=0)
-            self._init = _init(self._container)
-
-
-def _init(container: Any) -> int:
-    """The number that this host knows the first process of a container by."""
-    container.reload()
-    return int(container.attrs["State"]["Pid"])
+        self._usher.close()
+        self._usher = Usher(self._folder, USHER, self._gone)
+        self._init = None
+        self.open()
 
 
 class Cell:
@@ -172,7 +196,7 @@ class Cell:
 
     def start(self, argv: list[str], env: dict[str, str], *, user: str = f"{USER}:{USER}", kept: int) -> Worker:
         """Start the build's interpreter with `argv`, as `user`; the last `kept` bytes of its output are."""
-        return DockerWorker(self._client, self._container.id, self._executable, argv, env, user=user, kept=kept)
+        return ExecWorker(self._client, self._container.id, self._executable, argv, env, user=user, kept=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +221,10 @@ def cell(client: docker.DockerClient, build: BuildFacts, walls: Walls) -> Iterat
     """A cell on a build's image; nothing of it is left at the end."""
     folders = {str(path): {"bind": place, "mode": "ro"} for path, place in walls.shown.items()}
     folders |= {str(path): {"bind": place, "mode": "rw"} for path, place in walls.given.items()}
-    with _waiting(
+    with _made(
         client,
         build.image,
+        ["sleep", "infinity"],
         user=f"{USER}:{USER}",
         volumes=folders,
         mounts=[Mount(walls.own, None)] if walls.own else [],
@@ -208,17 +233,19 @@ def cell(client: docker.DockerClient, build: BuildFacts, walls: Walls) -> Iterat
         pids_limit=walls.processes,
         **({} if walls.network else {"network_mode": "none"}),
     ) as container:
+        with engine_errors():
+            container.start()
         yield Cell(client, container, build.executable)
 
 
 @contextmanager
-def _waiting(client: docker.DockerClient, image: str, **settings: Any) -> Iterator[Any]:
-    """A hardened container that waits; removed at the end, with its own volumes."""
+def _made(client: docker.DockerClient, image: str, command: list[str], **settings: Any) -> Iterator[Any]:
+    """A hardened container, not started yet; removed at the end, with its own volumes."""
     name = f"gilometer-{secrets.token_hex(6)}"
     with _none_left(client, name), engine_errors():
         container = client.containers.create(
             image,
-            ["sleep", "infinity"],
+            command,
             name=name,
             labels=_LABELS,
             hostname=HOSTNAME,
@@ -233,8 +260,6 @@ def _waiting(client: docker.DockerClient, image: str, **settings: Any) -> Iterat
             **settings,
         )
     try:
-        with engine_errors():
-            container.start()
         yield container
     finally:
         with suppress(HostError), engine_errors():
@@ -301,20 +326,30 @@ class DockerEngine:
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""
-        volumes = {
-            str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
-            str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
-        }
-        with _waiting(
-            self._client,
-            build.image,
-            user=f"{USER}:{USER}",
-            cpuset_cpus=cpu_list(cpus),
-            network_mode="none",
-            volumes=volumes,
-            pids_limit=PROCESSES,
-        ) as container:
-            yield DockerPlace(self._client, container, build.executable)
+        with ExitStack() as stack:
+            private = tempfile.TemporaryDirectory(dir=self._bench.exchange.parent, ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(private))
+            folder.chmod(0o755)
+            container = stack.enter_context(
+                _made(
+                    self._client,
+                    build.image,
+                    Usher.command(USHER),
+                    user=f"{USER}:{USER}",
+                    cpuset_cpus=cpu_list(cpus),
+                    network_mode="none",
+                    volumes={
+                        str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
+                        str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
+                        str(folder): {"bind": str(USHER), "mode": "ro"},
+                    },
+                    pids_limit=PROCESSES,
+                )
+            )
+            place = DockerPlace(container, build.executable, folder)
+            stack.callback(place.close)
+            place.open()
+            yield place
 
     def neighbours(self) -> int | None:
         """Running containers without our label."""

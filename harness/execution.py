@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from harness import samples
 from harness.authors import authored
@@ -43,6 +44,8 @@ from harness.model import (
 from harness.plan import turn_order, turn_seconds
 from harness.validity import disturbances, stray
 from harness.workbench import Workbench
+
+T = TypeVar("T")
 
 _RECOVERY_SECONDS = 30.0
 _POLL_SECONDS = 0.01
@@ -82,6 +85,23 @@ class _Places:
         while self._open:
             _, stack = self._open.popitem()[1]
             stack.close()
+
+
+@contextmanager
+def _together(contexts: Sequence[AbstractContextManager[T]]) -> Iterator[list[T]]:
+    """All of them entered at once, and left at once: an engine makes several containers in little more than one's time.
+
+    What was entered is left, whatever happens to the others.
+    """
+    with ThreadPoolExecutor(len(contexts)) as threads:
+        entering = [threads.submit(one.__enter__) for one in contexts]
+        try:
+            yield [one.result() for one in entering]
+        finally:
+            wait(entering)
+            entered = [one for one, it in zip(contexts, entering, strict=True) if it.exception() is None]
+            for leaving in [threads.submit(one.__exit__, None, None, None) for one in entered]:
+                leaving.result()
 
 
 @dataclass
@@ -275,8 +295,8 @@ class Execution:
         seats: dict[str, _Seat] = {}
         with ExitStack() as fresh, Lockstep(self._bench.exchange) as table:
             try:
-                for number, (case, build) in enumerate(wanted):
-                    place = self._place(self._cases[case], self._by_name[build], block, fresh)
+                places = self._places_for(wanted, block, fresh)
+                for number, ((case, build), place) in enumerate(zip(wanted, places, strict=True)):
                     seat = self._start(f"seat-{number:02}", self._cases[case], self._by_name[build], place, block)
                     seats[seat.name] = seat
                 table.seat({name: seat.worker for name, seat in seats.items()}, self._plan.timeout_seconds)
@@ -306,11 +326,12 @@ class Execution:
         warmups = self._plan.warmups * len(seats)
         return [seat for number, seat in enumerate(turns) for _ in range(1 if number < warmups else 1 + block.settling)]
 
-    def _place(self, case: Case, build: BuildFacts, block: Block, fresh: ExitStack) -> Place:
-        """Where a worker executes: memory is measured in a place of its own, whose peak is this worker's."""
-        if case.measure is Measure.MEMORY:
-            return fresh.enter_context(self._engine.open(build, block.cpus))
-        return self._places.get(build, block.cpus)
+    def _places_for(self, wanted: Sequence[tuple[str, str]], block: Block, fresh: ExitStack) -> Sequence[Place]:
+        """Where the workers execute: memory is measured in places of their own, whose peak is one worker's."""
+        if self._cases[wanted[0][0]].measure is Measure.MEMORY:
+            own = [self._engine.open(self._by_name[build], block.cpus) for _, build in wanted]
+            return fresh.enter_context(_together(own))
+        return [self._places.get(self._by_name[build], block.cpus) for _, build in wanted]
 
     def _disturbances(self, block: Block, outcomes: Sequence[Outcome], noise: Noise | None) -> tuple[Disturbance, ...]:
         """Rules that the block broke; a block with a failure is judged by that."""

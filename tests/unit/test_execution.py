@@ -5,29 +5,36 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness import execution, plan, samples, specs
-from harness.engine import OUTPUT_BYTES
+from harness.engine import OUTPUT_BYTES, Place
+from harness.errors import HostError
 from harness.execution import AsPlanned, Execution
 from harness.host_engine import HostEngine
 from harness.journal import BlockRecord, Calibration, Disturbance, Failure, JournalLine, Reason, Sample, Settled, Stop
-from harness.model import Block, Plan
+from harness.model import Block, BuildFacts, Measure, Plan
 from harness.stopping import Stopping
-from harness.workbench import workbench
+from harness.workbench import Workbench, workbench
 from tests.toys import facts, write_toys
 
 
-def make_plan(folder: Path, blocks: int = 1, timeout: float = 20.0) -> Plan:
+def make_plan(
+    folder: Path, blocks: int = 1, timeout: float = 20.0, measures: tuple[Measure, ...] | None = None
+) -> Plan:
     request = plan.Request(
         builds=("a", "b"),
         workloads=specs.load_workloads(folder),
         cpu_sets=((0,),),
         blocks=blocks,
         timeout_seconds=timeout,
+        measures=measures,
     )
     return plan.make_plan(request, ())
 
@@ -40,6 +47,40 @@ def execute(folder: Path, the_plan: Plan, *, done: tuple[int, ...] = ()) -> list
 
 def outcomes(lines: list[JournalLine]) -> list[Sample | Failure]:
     return [outcome for line in lines if isinstance(line, BlockRecord) for outcome in line.outcomes]
+
+
+class CountedPlaces(HostEngine):
+    """Of which only some can be opened.  Each place waits for the others: they are opened together or never."""
+
+    def __init__(self, bench: Workbench, *, refused: Collection[str], together: int) -> None:
+        super().__init__(bench)
+        self.opened = self.closed = 0
+        self._refused = refused
+        self._all_here = threading.Barrier(together, timeout=10)
+
+    @contextmanager
+    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
+        self._all_here.wait()
+        if build.build.name in self._refused:
+            raise HostError("no more containers")
+        with super().open(build, cpus) as place:
+            self.opened += 1
+            yield place
+            self._all_here.wait()
+            self.closed += 1
+
+
+@pytest.mark.parametrize("refused", [(), ("b",)])
+def test_where_memory_is_measured_each_worker_has_a_place_of_its_own(tmp_path: Path, refused: tuple[str, ...]) -> None:
+    folder = write_toys(tmp_path / "w", "good")
+    the_plan = make_plan(folder, measures=(Measure.MEMORY,))
+    with workbench(folder) as bench:
+        engine = CountedPlaces(bench, refused=refused, together=1 if refused else 2)
+        builds = {"a": facts("a"), "b": facts("b")}
+        lines = list(Execution(the_plan, builds, engine, bench, loops={}, done=()))
+    assert engine.opened == engine.closed == 2 - len(refused)
+    found = [one.message if isinstance(one, Failure) else one.build for one in outcomes(lines)]
+    assert sorted(found) == (["no more containers"] * 2 if refused else ["a", "b"])
 
 
 def test_a_block_gives_one_sample_per_build_with_equal_loops(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def job(arrays: int, numbers: int) -> list[NDArray[np.float64]]:
 
     They hold whole numbers from 0 to 999: the squares add up exactly in float64, in whatever order.
     """
-    different = (np.arange(32 * numbers, dtype=np.float64) % 1000).reshape(32, numbers)
+    different = np.resize(np.arange(1000, dtype=np.float64), (32, numbers))  # % takes half a second
     return [different[index % 32] for index in range(arrays)]
 
 
