@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.docker_engine import EXCHANGE, TMP_OPTIONS, TOOLS, USER, DockerEngine
+from harness.docker_engine import EXCHANGE, TMP_OPTIONS, TOOLS, USER, USHER, DockerEngine
 from harness.engine import DOCKER_AND_CHROOT, Place, Worker
 from harness.errors import HostError
 from harness.host_engine import HostPlace, pinned
@@ -136,7 +136,7 @@ class ChrootEngine:
                     private = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_SCRATCH, ignore_cleanup_errors=True)
                     tree = Path(stack.enter_context(private)) / "root"
                     self._containers.unpack(image, tree)
-                    for mounted in (TOOLS, EXCHANGE):
+                    for mounted in (TOOLS, EXCHANGE, USHER):  # nothing is in the last one
                         (tree / mounted.relative_to("/")).mkdir(exist_ok=True)
                 except OSError as error:
                     raise HostError(f"an image cannot be unpacked to {_SCRATCH}: {error}") from error

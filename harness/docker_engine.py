@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import platform
 import secrets
-import signal
 import tarfile
 import tempfile
 import threading
@@ -132,7 +131,7 @@ class DockerPlace:
         self._container = container
         self._executable = executable
         self._folder = folder
-        self._usher = Usher(folder, USHER, self._gone)
+        self._usher = Usher(folder, USHER)
         self._init: int | None = None
         """The number that this host knows the container's first process by, once it was asked for."""
 
@@ -151,11 +150,6 @@ class DockerPlace:
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         """Let the usher start a worker."""
         return self._usher.start([self._executable, *argv], env)
-
-    def _gone(self) -> int:
-        with engine_errors():
-            self._container.reload()
-        return 128 + signal.SIGKILL  # with everything else in the container
 
     def left(self) -> int:
         """Children of the container's init beside the process that waits: whose parent has ended becomes its child.
@@ -181,7 +175,7 @@ class DockerPlace:
     def clear(self) -> None:
         """Restart the container: every process in it dies, whatever it did to hide."""
         self._usher.close()
-        self._usher = Usher(self._folder, USHER, self._gone)
+        self._usher = Usher(self._folder, USHER)
         self._init = None
         self.open()
 

@@ -14,11 +14,12 @@ import shlex
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
 from harness.engine import LEAVING_SECONDS, OUTPUT_BYTES
+from harness.errors import HostError
 
 _CHUNK = 65_536
 _CALLS = "calls"
@@ -36,16 +37,11 @@ _STARTING_SECONDS = 5.0
 
 
 class Usher:
-    """The outer side, for workers in a container that sees `folder` as `seen_as`.
+    """The outer side, for workers in a container that sees `folder` as `seen_as`, and executes `command`."""
 
-    `command` is what the container executes.  `gone()` is asked about workers whose usher ended without a word of them:
-    it gives their exit status, or raises HostError.
-    """
-
-    def __init__(self, folder: Path, seen_as: PurePath, gone: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, seen_as: PurePath) -> None:
         self._folder = folder
         self._seen_as = seen_as
-        self._gone = gone
         self._here = threading.Event()
         self._workers: dict[int, UsheredWorker] = {}
         self._calls = os.open(_pipe(folder / _CALLS), os.O_RDWR)  # for reading, too: it never ends
@@ -65,7 +61,7 @@ class Usher:
     def start(self, argv: Sequence[str], env: Mapping[str, str]) -> UsheredWorker:
         """Start a process with exactly this environment, in a session of its own, its input empty.
 
-        HostError where the usher has gone and the engine does not answer.
+        HostError where the usher has gone.
         """
         number = next(_NUMBERS)
         output = _pipe(self._folder / str(number))
@@ -76,18 +72,14 @@ class Usher:
         return worker
 
     def tell(self, command: str) -> None:
-        """Let the usher execute a command."""
-        if self.is_gone():
-            self._gone()
+        """Let the usher execute a command.  HostError where it has gone."""
+        self.check()
         os.write(self._calls, command.encode())
 
-    def is_gone(self) -> bool:
-        """Whether the shell and all that spoke for it have ended."""
-        return not self._listener.is_alive()
-
-    def status_of_lost(self) -> int:
-        """Exit status of a worker of which nothing was said; HostError where the engine does not answer."""
-        return self._gone()
+    def check(self) -> None:
+        """HostError where the usher has gone, as with its container: nobody else can tell of workers."""
+        if not self._listener.is_alive():
+            raise HostError("a container has ended, and all that was in it")
 
     def close(self) -> None:
         """Stop listening; the container is gone."""
@@ -127,9 +119,12 @@ class UsheredWorker:
         self._reader.start()
 
     def poll(self) -> int | None:
-        """Exit status, None while it lives.  HostError when the engine does not answer."""
-        if self.status is None and self._usher.is_gone() and self.status is None:
-            self.status = self._usher.status_of_lost()
+        """Exit status, None while it lives.  HostError where its container has ended before."""
+        try:
+            self._usher.check()
+        except HostError:
+            if self.status is None:
+                raise
         if self.status is not None:
             self._reader.join(LEAVING_SECONDS)  # what it has started may still hold the pipe
         return self.status
@@ -141,10 +136,12 @@ class UsheredWorker:
     def kill(self) -> None:
         """Kill it and what is in its group; nothing where it has ended."""
         deadline = time.monotonic() + _STARTING_SECONDS
-        while self.pid is None and not self._usher.is_gone() and time.monotonic() < deadline:
-            time.sleep(0.001)
-        if self.pid is not None and self.status is None and not self._usher.is_gone():
-            self._usher.tell(f"kill -9 -{self.pid}\n")
+        with suppress(HostError):
+            while self.pid is None and time.monotonic() < deadline:
+                self._usher.check()
+                time.sleep(0.001)
+            if self.pid is not None and self.status is None:
+                self._usher.tell(f"kill -9 -{self.pid} || kill -9 {self.pid}\n")  # or it has no group yet
 
     def _read(self, fd: int) -> None:
         for chunk in _chunks(fd):

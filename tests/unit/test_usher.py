@@ -25,14 +25,8 @@ class House:
     """A folder with an usher in it, and its shell."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine_answers = True
-        self.usher = Usher(folder, folder, self._gone)
+        self.usher = Usher(folder, folder)
         self.shell = subprocess.Popen(Usher.command(folder), start_new_session=True)
-
-    def _gone(self) -> int:
-        if self.engine_answers:
-            return 137
-        raise HostError("the engine does not answer")
 
     def burn_down(self) -> None:
         """End the shell and all that speaks for it."""
@@ -81,7 +75,7 @@ print(json.dumps({
 def test_who_does_not_listen_is_not_here(house: House, tmp_path: Path) -> None:
     assert house.usher.is_here(30)
     (tmp_path / "empty").mkdir()
-    lonely = Usher(tmp_path / "empty", tmp_path / "empty", lambda: 137)
+    lonely = Usher(tmp_path / "empty", tmp_path / "empty")
     assert not lonely.is_here(0.1)
     lonely.close()
     (tmp_path / "empty").rmdir()
@@ -140,28 +134,32 @@ def test_a_worker_is_killed_with_its_group_and_the_others_go_on(house: House) ->
     worker.kill()
 
 
+def test_a_worker_can_be_killed_before_it_has_begun(house: House) -> None:
+    workers = [house.usher.start(["sleep", "1000"], PATH) for _ in range(20)]
+    for worker in workers:
+        worker.kill()
+    assert {wait(worker) for worker in workers} == {137}
+
+
 def test_what_a_worker_leaves_running_does_not_hold_up_its_status(house: House) -> None:
     worker = house.usher.start(["sh", "-c", "sleep 1000 & echo $!"], PATH)
     assert wait(worker) == 0
     os.kill(int(worker.output()), signal.SIGKILL)
 
 
-def test_where_the_usher_is_lost_the_engine_is_asked(house: House) -> None:
-    worker = house.usher.start(["sleep", "1000"], PATH)
+def test_of_workers_whose_usher_is_lost_nobody_can_tell(house: House) -> None:
+    ended, worker = house.usher.start(["sh", "-c", "exit 3"], PATH), house.usher.start(["sleep", "1000"], PATH)
+    assert wait(ended) == 3
     while worker.pid is None:
         time.sleep(0.001)
     house.burn_down()
     os.kill(worker.pid, signal.SIGKILL)  # a container would take it along
-    while not house.usher.is_gone():
-        time.sleep(0.001)
-    house.engine_answers = False
-    with pytest.raises(HostError):
-        worker.poll()
-    with pytest.raises(HostError):
+    with pytest.raises(HostError, match="a container has ended"):
+        wait(worker)
+    with pytest.raises(HostError, match="a container has ended"):
         house.usher.start(["true"], PATH)
-    house.engine_answers = True
-    assert worker.poll() == 137
     worker.kill()
+    assert ended.poll() == 3
 
 
 def test_a_shell_whose_caller_ends_ends_too(tmp_path: Path) -> None:
