@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path, PurePath, PurePosixPath
@@ -126,26 +126,20 @@ class DockerPlace:
     tools: PurePath = TOOLS
     exchange: PurePath = EXCHANGE
 
-    def __init__(self, container: Any, executable: str, folder: Path) -> None:
-        """`folder`: what the container sees as `USHER`, empty."""
+    def __init__(self, container: Any, executable: str, usher: Usher) -> None:
         self._container = container
         self._executable = executable
-        self._folder = folder
-        self._usher = Usher(folder, USHER)
+        self._usher = usher
         self._init: int | None = None
         """The number that this host knows the container's first process by, once it was asked for."""
 
     def open(self) -> None:
         """Start the container, or start it again."""
         with engine_errors():
-            self._container.restart(timeout=0)
+            self._container.start()
             if not self._usher.is_here(_HERE_SECONDS):
                 said = self._container.logs(tail=1).decode(errors="replace").strip()
                 raise HostError(f"a container starts no workers: {said or 'it says nothing'}")
-
-    def close(self) -> None:
-        """Let the usher go, with which the container ends."""
-        self._usher.close()
 
     def start(self, argv: list[str], env: dict[str, str]) -> Worker:
         """Let the usher start a worker."""
@@ -174,8 +168,10 @@ class DockerPlace:
 
     def clear(self) -> None:
         """Restart the container: every process in it dies, whatever it did to hide."""
+        with engine_errors():
+            self._container.stop(timeout=0)
         self._usher.close()
-        self._usher = Usher(self._folder, USHER)
+        self._usher.open()
         self._init = None
         self.open()
 
@@ -261,6 +257,14 @@ def _made(client: docker.DockerClient, image: str, command: list[str], **setting
 
 
 @contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    """A folder that any user may look into."""
+    with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
 def _none_left(client: docker.DockerClient, name: str) -> Iterator[None]:
     """Where an interrupt comes while the engine makes a container: it makes it all the same, and it is removed."""
     try:
@@ -320,30 +324,25 @@ class DockerEngine:
     @contextmanager
     def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
         """A container of the build's image, pinned to `cpus`; removed at the end."""
-        with ExitStack() as stack:
-            private = tempfile.TemporaryDirectory(dir=self._bench.exchange.parent, ignore_cleanup_errors=True)
-            folder = Path(stack.enter_context(private))
-            folder.chmod(0o755)
-            container = stack.enter_context(
-                _made(
-                    self._client,
-                    build.image,
-                    Usher.command(USHER),
-                    user=f"{USER}:{USER}",
-                    cpuset_cpus=cpu_list(cpus),
-                    network_mode="none",
-                    volumes={
-                        str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
-                        str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
-                        str(folder): {"bind": str(USHER), "mode": "ro"},
-                    },
-                    pids_limit=PROCESSES,
-                )
-            )
-            place = DockerPlace(container, build.executable, folder)
-            stack.callback(place.close)
-            place.open()
-            yield place
+        with _folder(self._bench.exchange.parent) as folder, closing(Usher(folder, USHER)) as usher:
+            volumes = {
+                str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
+                str(self._bench.exchange): {"bind": str(EXCHANGE), "mode": "rw"},
+                str(folder): {"bind": str(USHER), "mode": "ro"},
+            }
+            with _made(
+                self._client,
+                build.image,
+                Usher.command(USHER),
+                user=f"{USER}:{USER}",
+                cpuset_cpus=cpu_list(cpus),
+                network_mode="none",
+                volumes=volumes,
+                pids_limit=PROCESSES,
+            ) as container:
+                place = DockerPlace(container, build.executable, usher)
+                place.open()
+                yield place
 
     def neighbours(self) -> int | None:
         """Running containers without our label."""

@@ -42,10 +42,16 @@ class Usher:
     def __init__(self, folder: Path, seen_as: PurePath) -> None:
         self._folder = folder
         self._seen_as = seen_as
-        self._here = threading.Event()
         self._workers: dict[int, UsheredWorker] = {}
-        self._calls = os.open(_pipe(folder / _CALLS), os.O_RDWR)  # for reading, too: it never ends
-        self._listener = threading.Thread(target=self._listen, args=(_reader(_pipe(folder / _SAYS)),), daemon=True)
+        self.open()
+
+    def open(self) -> None:
+        """Make the pipes, for a container that is started after that."""
+        self._here = threading.Event()
+        self._calls = os.open(_pipe(self._folder / _CALLS), os.O_RDWR)  # for reading, too: it never ends
+        self._listener = threading.Thread(
+            target=self._listen, args=(_reader(_pipe(self._folder / _SAYS)),), daemon=True
+        )
         self._listener.start()
 
     @staticmethod
@@ -82,7 +88,7 @@ class Usher:
             raise HostError("a container has ended, and all that was in it")
 
     def close(self) -> None:
-        """Stop listening; the container is gone."""
+        """Stop listening.  Not before the container has ended: it would begin to end by itself."""
         for path in self._folder.iterdir():
             with suppress(OSError):  # nobody listens: it was closed already
                 os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
