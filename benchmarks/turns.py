@@ -8,13 +8,17 @@ which the worker times itself for this, and the hand-over.  From the end of one 
 gap.  Hand-over and gap are what a turn costs.
 
 What such a table cannot show is what a change of workers does to caches and branch predictors: that would be inside the
-values.  So the second table lets the same two processes execute in runs of five turns each, A's and B's alternating.
-The first turn of a run comes right after the other worker, as it would if workers took turns without more ado.  The
-second one is a settled turn, as those that count in a block.  The third to the last are what a long stretch of one
-worker shows.  Each of the first two is compared with the median of the latter in its own run, a tenth of a second away,
-so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.  Only quiet
-runs count, in which those latter turns lie within a tenth of one another: it does not depend on the first two.  Turns
-are as short as the workload allows, so that many runs fit between two moods of a machine.
+values.  So the second table lets the same two processes execute in runs of five to seven turns, A's and B's
+alternating.  The first turn of a run comes right after the other worker, as it would if workers took turns without more
+ado.  The second one is a settled turn, as those that count in a block.  The third to the last are what a long stretch
+of one worker shows.  Each of the first two is compared with each of the latter in its own run, a tenth of a second
+away, so that the machine's mood cancels; and so is the ratio B / A of settled turns with that of long stretches.  Only
+quiet runs count, in which all turns from the second on but the slowest lie within a tenth of one another.  Where the
+second is like the later ones, that favours none of them, and their differences are as often above as below nothing: so
+nothing is what their Hodges-Lehmann centre is.  How long a run is, is left to chance, since some code has a period of
+its own: every seventeenth pass of `pure_python/records` has a full collection of garbage in it.  Turns are as short as
+the workload allows, so that many runs fit between two moods of a machine, or as long as its header (turn_seconds) asks
+for.
 
 A block is a pair of processes, and only blocks are counted.  Bold is what may, by its 95 % interval, be more than half
 a percent.  Where it matters to a workload what stands in the caches, --turn shows how long a turn has to be until it no
@@ -25,11 +29,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
+from random import Random
+from statistics import fmean
 from typing import NamedTuple
 
 import msgspec
@@ -41,12 +48,12 @@ from harness import session, specs, stats
 from harness.errors import MeasurementError
 from harness.journal import Sample
 from harness.lockstep import back_and_forth
-from harness.model import Plan
-from harness.plan import WORKER_SECONDS
+from harness.model import Plan, Workload
+from harness.plan import WORKER_SECONDS, turn_seconds
 from harness.ranks import hodges_lehmann
 from harness.workbench import Workbench
 
-RUN = 5
+RUNS = (5, 6, 7)
 """Turns that a worker has in a row."""
 
 SHORT = 0.001
@@ -76,7 +83,9 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=20, help="pairs of processes for each row")
     parser.add_argument("--minutes", type=float, default=3, help="about how long each row of the second table takes")
     parser.add_argument(
-        "--turn", type=float, help="seconds that a turn lasts at least; default: the quick profile's, then 1 ms"
+        "--turn",
+        type=float,
+        help="seconds that a turn lasts at least; default: the quick profile's, then 1 ms or what a workload asks for",
     )
     parser.add_argument("--workloads", default=EFFECTS, help="of the second table")
     options = parser.parse_args()
@@ -87,6 +96,8 @@ def main() -> None:
 
     def plan(names: Sequence[str], workload: str, turn: float | None = None) -> Plan:
         made = every_turn(lab.plan(names, workload, blocks=options.blocks, seed=1))
+        if options.turn:
+            made = msgspec.structs.replace(made, workloads=tuple(map(modest, made.workloads)))
         return msgspec.structs.replace(made, turn_seconds=options.turn or turn or made.turn_seconds)
 
     every = [facts for builds in alike.values() for facts in builds]
@@ -105,6 +116,11 @@ def every_turn(plan: Plan) -> Plan:
     """The plan with no turn of its blocks set aside, since here turns are told apart, and no gauge in any."""
     blocks = (msgspec.structs.replace(one, settling=0, gauged=False) for one in plan.blocks)
     return msgspec.structs.replace(plan, blocks=tuple(blocks))
+
+
+def modest(workload: Workload) -> Workload:
+    """The same one, content with turns of any length."""
+    return msgspec.structs.replace(workload, turn_seconds=0.0)
 
 
 # -- what the journal shows of turns -----------------------------------------------------------------------------------
@@ -217,32 +233,29 @@ def cost_rows(lab: Laboratory, plans: Sequence[Plan]) -> Iterator[Sequence[str]]
 # -- what taking turns does to values ----------------------------------------------------------------------------------
 
 
-def runs(seats: Sequence[str], pairs: int) -> list[str]:
-    """Whose turn it is in `pairs` of runs, one run of each seat."""
-    return [seat for _ in range(pairs) for seat in seats for _ in range(RUN)]
-
-
-class Relative(NamedTuple):
-    """What a run says; logs."""
-
-    first: float
-    """Its first turn against its later ones: those from the third on."""
-    second: float
-    later: float
-    """Their median, seconds."""
+def runs(seats: Sequence[str], lengths: Sequence[int]) -> list[str]:
+    """Whose turn it is in runs of these lengths, one run of each seat for each."""
+    return [seat for length in lengths for seat in seats for _ in range(length)]
 
 
 def is_quiet(run: Sequence[Step]) -> bool:
-    """Whether the machine kept its speed from the third turn of a run on."""
-    later = [step.timed for step in run[2:]]
-    return max(later) <= (1 + QUIET) * min(later)
+    """Whether the machine kept its speed from the second turn of a run on, but for one."""
+    settled = sorted(step.timed for step in run[1:])
+    return settled[-2] <= (1 + QUIET) * settled[0]
 
 
-def relative(run: Sequence[Step]) -> Relative:
-    """Of the turns of one worker in a row."""
-    logs = np.log([step.timed for step in run])
-    later = float(np.median(logs[2:]))
-    return Relative(float(logs[0]) - later, float(logs[1]) - later, later)
+def against_later(turn: int, taken: Sequence[Sequence[Step]]) -> float:
+    """Centre of the logs of a turn of these runs relative to each of the later ones, those from the third on."""
+    return centre([math.log(run[turn].timed / other.timed) for run in taken for other in run[2:]])
+
+
+def later(run: Sequence[Step]) -> float:
+    """Mean of the logs of its later turns."""
+    return fmean(math.log(step.timed) for step in run[2:])
+
+
+def centre(logs: Sequence[float]) -> float:
+    return float(hodges_lehmann(np.array([logs]))[0])
 
 
 @dataclass(slots=True)
@@ -264,24 +277,19 @@ class Found:
 
     def add(self, turns: Sequence[Step], a: str, b: str) -> None:
         """The turns of one block; what its runs say is centred, since only blocks are independent."""
-        values = [step for step in turns if step.value]
-        taken = [values[start : start + RUN] for start in range(0, len(values), RUN)]
+        values = (step for step in turns if step.value)
+        taken = [list(run) for _, run in groupby(values, key=lambda step: step.build)]
         of_a, of_b = ([run for run in taken if run[0].build == build] for build in (a, b))
         quiet = [pair for pair in zip(of_a, of_b, strict=True) if all(map(is_quiet, pair))]
-        both = [(relative(one), relative(two)) for one, two in quiet]
-        if not both:
+        if not quiet:
             return
-        self.pairs += len(both)
-        self.long.append(centre([two.later - one.later for one, two in both]))
-        self.settled.append(centre([two.second - one.second for one, two in both]))
-        self.unsettled.append(centre([two.first - one.first for one, two in both]))
-        for letter, told in zip("AB", zip(*both, strict=True), strict=True):
-            self.firsts[letter].append(centre([one.first for one in told]))
-            self.seconds[letter].append(centre([one.second for one in told]))
-
-
-def centre(logs: Sequence[float]) -> float:
-    return float(hodges_lehmann(np.array([logs]))[0])
+        self.pairs += len(quiet)
+        for letter, its in zip("AB", zip(*quiet, strict=True), strict=True):
+            self.firsts[letter].append(against_later(0, its))
+            self.seconds[letter].append(against_later(1, its))
+        self.unsettled.append(self.firsts["B"][-1] - self.firsts["A"][-1])
+        self.settled.append(self.seconds["B"][-1] - self.seconds["A"][-1])
+        self.long.append(centre([later(two) - later(one) for one, two in quiet]))
 
 
 def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Iterator[Sequence[str]]:
@@ -294,7 +302,8 @@ def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Itera
     for plan in plans:
         # Turns take half as long again as their minimum: loops double until the minimum is reached.
         seconds = 60 * minutes / len(plan.blocks) - 2 * WORKER_SECONDS
-        pairs = max(1, round(seconds / (max(STEP, 1.5 * plan.turn_seconds) * 2 * RUN)))
+        turn = max(turn_seconds(plan, case) for case in plan.cases)
+        pairs = max(1, round(seconds / (max(STEP, 1.5 * turn) * 2 * fmean(RUNS))))
         found = Found()
         taken = measured(lab, plan, pairs)
         for turns in taken:
@@ -310,10 +319,11 @@ def effect_rows(lab: Laboratory, plans: Sequence[Plan], minutes: float) -> Itera
 
 def measured(lab: Laboratory, plan: Plan, pairs: int) -> list[list[Step]]:
     """The turns of each block of `plan`, its values in `pairs` of runs."""
-    values = pairs * RUN
+    lengths = Random(plan.seed).choices(RUNS, k=pairs)
+    values = sum(lengths)
 
     def schedule(seats: Sequence[str], turns: int) -> list[str]:
-        return back_and_forth(seats, turns - values) + runs(seats, pairs)
+        return back_and_forth(seats, turns - values) + runs(seats, lengths)
 
     longer = tuple(msgspec.structs.replace(block, values=values) for block in plan.blocks)
     with closing(lab.blocks(msgspec.structs.replace(plan, blocks=longer), schedule=schedule)) as blocks:

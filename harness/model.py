@@ -251,6 +251,8 @@ class Workload(Struct, frozen=True, kw_only=True):
     """About how long a value takes in full size on one thread, for estimates; 0 where it is not known."""
     published_seconds: float = 0.0
     """The same of the published size; 0 where there is none."""
+    turn_seconds: float = 0.0
+    """Of a turn of it, at least, where that is more than the plan's."""
     source: str = ""
     """Where a script of somebody's own was found, absolute; empty for those of Gilometer."""
     task: int = 0
@@ -382,7 +384,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     warmups: int
     """Turns per worker that are not values."""
     turn_seconds: float
-    """Loops are calibrated so that a turn takes at least this long."""
+    """Loops are calibrated so that a turn takes at least this long, or as long as its workload asks for."""
     timeout_seconds: float
     """A worker that is silent for longer is stopped."""
     stress: bool = False

@@ -221,11 +221,13 @@ def turn_order(block: Block, builds: Sequence[str]) -> tuple[tuple[str, str], ..
 
 def turn_seconds(plan: Plan, case: Case) -> float:
     """The least time that a turn of `case` should take."""
-    return _least(case, plan.turn_seconds)
+    return _least(case, plan.workloads, plan.turn_seconds)
 
 
-def _least(case: Case, shortest: float) -> float:
-    return CAPACITY_WINDOW if case.measure is Measure.CAPACITY else shortest
+def _least(case: Case, workloads: Sequence[Workload], shortest: float) -> float:
+    if case.measure is Measure.CAPACITY:
+        return CAPACITY_WINDOW
+    return max(shortest, *(workload.turn_seconds for workload in workloads if workload.name == case.workload))
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ class _Costs:
 
     def _value(self, case: Case) -> float:
         """Half as long again as the least: loops double until the minimum is reached.  A full job takes its time."""
-        least = 1.5 * _least(case, TURN_SECONDS)
+        least = 1.5 * _least(case, self.workloads, TURN_SECONDS)
         if self.size is Size.QUICK or case.measure is Measure.CAPACITY:
             return least
         return max(least, *(work.seconds(self.size) for work in self.workloads if work.name == case.workload))

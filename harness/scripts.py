@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata, util
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -51,6 +52,7 @@ class _About(msgspec.Struct, forbid_unknown_fields=True):
     capacity: bool = False
     full_seconds: float = 0.0
     published_seconds: float = 0.0
+    turn_seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     files: tuple[str, ...] = ()
 
 
@@ -265,6 +267,7 @@ def describe(
         capacity=about.capacity,
         full_seconds=about.full_seconds,
         published_seconds=about.published_seconds,
+        turn_seconds=about.turn_seconds,
         source=source,
         requirements=requirements,
     )

@@ -10,8 +10,17 @@ import msgspec
 import pytest
 
 from harness.errors import RequestError
-from harness.model import Measure, Placement, Profile, Size, Split, Strategy, Workload
-from harness.plan import EFFORTS, MEMORY_VALUES, Request, estimate_seconds, first_look_seconds, make_plan, turn_order
+from harness.model import Measure, Placement, Plan, Profile, Size, Split, Strategy, Workload
+from harness.plan import (
+    EFFORTS,
+    MEMORY_VALUES,
+    Request,
+    estimate_seconds,
+    first_look_seconds,
+    make_plan,
+    turn_order,
+    turn_seconds,
+)
 from harness.planning import LOOKS
 from tests.toys import facts
 
@@ -233,6 +242,21 @@ def test_values_before_the_first_look_balance_costs() -> None:
     assert short.values > long.values
     assert short.values % 2 == long.values % 2 == 0, "no seat is first more often"
     assert (short.settling, long.settling) == (1, 0), "caches are filled in milliseconds"
+
+
+def test_a_workload_can_ask_for_longer_turns_and_not_for_shorter_ones() -> None:
+    able = msgspec.structs.replace(ABLE, turn_seconds=0.08)
+    usual = make_plan(replace(request(ABLE), measures=tuple(Measure)), ())
+    longer = make_plan(replace(request(able), measures=tuple(Measure)), ())
+    shorter = make_plan(request(msgspec.structs.replace(SINGLE, turn_seconds=0.001)), ())
+
+    def turns(plan: Plan) -> dict[Measure, float]:
+        return {case.measure: turn_seconds(plan, case) for case in plan.cases}
+
+    assert turns(longer) == turns(usual) | {Measure.TIME: 0.08, Measure.MEMORY: 0.08}
+    assert turns(shorter) == {Measure.TIME: usual.turn_seconds}
+    assert first_look_seconds(longer) > first_look_seconds(usual)
+    assert next(b.settling for b in longer.blocks if b.measure is Measure.TIME) == 1, "they still fill caches"
 
 
 def test_where_time_is_measured_turns_are_gauged() -> None:

@@ -71,6 +71,7 @@ def test_a_script_without_a_block_is_a_workload(tmp_path: Path) -> None:
         ("# /// script\n# dependencies = [\n# ///\n", "not TOML"),
         ("# /// script\n# [tool.gilometer]\n# stratgies = []\n# ///\n", "stratgies"),
         ('# /// script\n# [tool.gilometer]\n# strategies = ["fork"]\n# ///\n', "fork"),
+        ("# /// script\n# [tool.gilometer]\n# turn_seconds = -0.08\n# ///\n", "turn_seconds"),
     ],
 )
 def test_a_wrong_block_is_an_error_that_names_file_and_fault(tmp_path: Path, block: str, said: str) -> None:

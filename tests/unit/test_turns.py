@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import turns
 from benchmarks._laboratory import Laboratory
-from benchmarks.turns import RUN, Cost, Found, Step
+from benchmarks.turns import RUNS, Cost, Found, Step
 from harness import stats
 from harness.errors import MeasurementError
 from harness.host_engine import HostEngine
@@ -22,7 +22,7 @@ from harness.progress import Silent
 from harness.workbench import workbench
 from tests.toys import facts, write_toys
 
-PAIRS = 12
+LENGTHS = [5, 7, 6, 5, 6, 7, 7, 5, 6, 6, 7, 5]
 RNG = np.random.default_rng(7)
 
 
@@ -39,12 +39,13 @@ def played(schedule: Sequence[str], seconds: Callable[[str, str], float], warmup
 
 
 def in_runs() -> list[str]:
-    return ["a", "b", *turns.runs(["a", "b"], PAIRS)]
+    return ["a", "b", *turns.runs(["a", "b"], LENGTHS)]
 
 
 def test_each_worker_has_as_many_runs() -> None:
-    schedule = turns.runs(["a", "b"], PAIRS)
-    assert [(seat, len([*group])) for seat, group in groupby(schedule)] == [("a", RUN), ("b", RUN)] * PAIRS
+    schedule = turns.runs(["a", "b"], LENGTHS)
+    each = [(seat, length) for length in LENGTHS for seat in "ab"]
+    assert [(seat, len([*group])) for seat, group in groupby(schedule)] == each
 
 
 def test_costs_are_what_a_turn_takes_beyond_its_value() -> None:
@@ -78,12 +79,33 @@ def test_a_worker_that_suffers_from_the_other_one_shows_in_its_first_turns() -> 
 
 def test_runs_that_were_not_quiet_do_not_count() -> None:
     found = Found()
-    moods = iter(np.where(np.arange(1000) < 2 + 5 * RUN, 1.0, 2.0))
+    between = 2 + 2 * sum(LENGTHS[:4]) + LENGTHS[4]
+    moods = iter(np.where(np.arange(1000) < between, 1.0, 2.0))
     found.add(played(in_runs(), lambda *_: 0.02 * next(moods)), "a", "b")
-    assert found.pairs == PAIRS  # between two runs, inside a pair: each is quiet for itself
-    moods = iter(np.where(np.arange(1000) < 2 + 5 * RUN + 3, 1.0, 2.0))
-    found.add(played(in_runs(), lambda *_: 0.02 * next(moods)), "a", "b")
-    assert found.pairs == PAIRS + PAIRS - 1
+    assert found.pairs == len(LENGTHS)  # between two runs, inside a pair: each is quiet for itself
+    for inside, quiet in ((1, True), (2, False), (LENGTHS[4] - 2, False), (LENGTHS[4] - 1, True)):
+        # The first turn may be as different as it likes, and one of the others may be slower.
+        moods = iter(np.where(np.arange(1000) < between + inside, 1.0, 2.0))
+        counted = found.pairs
+        found.add(played(in_runs(), lambda *_, moods=moods: 0.02 * next(moods)), "a", "b")
+        assert found.pairs == counted + len(LENGTHS) - (not quiet)
+
+
+@pytest.mark.parametrize(("period", "slower"), [(4, 1.08), (5, 1.08), (17, 1.3)])
+def test_what_a_worker_does_now_and_then_is_no_effect_of_turns(period: int, slower: float) -> None:
+    """Such as a full collection of garbage; one worker alone does it."""
+    found = Found()
+    for _ in range(12):
+        passes = iter(range(10**6))
+        schedule = ["a", "b", *turns.runs(["a", "b"], RNG.choice(RUNS, 100).tolist())]
+
+        def seconds(seat: str, before: str, passes: Iterator[int] = passes) -> float:
+            more = slower if seat == "b" and next(passes) % period == 0 else 1.0
+            return 0.02 * more * math.exp(RNG.normal(0, 0.01))
+
+        found.add(played(schedule, seconds), "a", "b")
+    assert stats.effect(found.settled).ratio == pytest.approx(1, abs=turns.SAME / 2)
+    assert stats.effect(found.seconds["B"]).ratio == pytest.approx(1, abs=turns.SAME / 2)
 
 
 def test_the_mood_of_the_machine_cancels() -> None:
@@ -129,7 +151,7 @@ def test_real_workers_take_their_turns_in_runs(lab: Laboratory) -> None:
     found = Found()
     plan = turns.every_turn(lab.plan(["a", "b"], "toy/good", blocks=2, seed=1))
     for block in turns.measured(lab, plan, pairs=2):
-        assert sum(step.value for step in block) == 4 * RUN
+        assert 4 * min(RUNS) <= sum(step.value for step in block) <= 4 * max(RUNS)
         found.add(block, "a", "b")
     assert found.pairs <= 4  # of two blocks, and not every machine is quiet
     logs = [found.long, found.settled, found.unsettled, *found.firsts.values(), *found.seconds.values()]

@@ -189,7 +189,10 @@ def test_the_block_at_the_top_says_what_the_script_is(name: str) -> None:
     assert ABOUT[name]["requires-python"] == ">=3.11"
     about = ABOUT[name]["tool"]["gilometer"]
     sized = set() if name.startswith("start/") else {"sized", "full_seconds"}
-    assert about.keys() - {"capacity", "core", "published_seconds", "strategies", "splits"} == {"summary"} | sized
+    assert (
+        about.keys() - {"capacity", "core", "published_seconds", "turn_seconds", "strategies", "splits"}
+        == {"summary"} | sized
+    )
     assert re.fullmatch(r"[^\n]{20,120}\.", about["summary"])
     assert about.get("sized", False) is bool(sized)
     assert len(ast.get_docstring(ast.parse(text)) or "") > 200

@@ -8,6 +8,7 @@
 # strategies = ["threads", "pool", "processes", "interpreters"]
 # sized = true
 # full_seconds = 8.0
+# turn_seconds = 0.08  # megabytes of objects: what another worker did to the caches is felt for a turn of 0.03
 # ///
 """Records as they come from a file or an API: dicts of strings, some of them invalid, turned into clean ones.
 
