@@ -296,9 +296,9 @@ class _Engine(DockerEngine):
         }
 
     @contextmanager
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
+    def open(self, build: BuildFacts, cpus: tuple[int, ...], beside: Place | None = None) -> Iterator[Place]:
         """A container of the build's image, with the workloads that go with the build's name."""
-        with self._engines[build.build.name].open(build, cpus) as place:
+        with self._engines[build.build.name].open(build, cpus, beside) as place:
             yield place
 
 

@@ -97,11 +97,13 @@ class ChrootEngine:
         """Whether Docker still has the image, by its id."""
         return self._containers.has(build)
 
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> AbstractContextManager[Place]:
+    def open(
+        self, build: BuildFacts, cpus: tuple[int, ...], beside: Place | None = None
+    ) -> AbstractContextManager[Place]:
         """A container or a chroot, as the build is isolated."""
         match build.isolation:
             case Isolation.CONTAINER:
-                return self._containers.open(build, cpus)
+                return self._containers.open(build, cpus, beside)
             case Isolation.NONE:
                 return self._open_chroot(build, cpus)
 

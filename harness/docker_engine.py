@@ -133,6 +133,11 @@ class DockerPlace:
         self._init: int | None = None
         """The number that this host knows the container's first process by, once it was asked for."""
 
+    @property
+    def container(self) -> str:
+        """The engine's number of the container."""
+        return str(self._container.id)
+
     def open(self) -> None:
         """Start the container, or start it again."""
         with engine_errors():
@@ -152,7 +157,7 @@ class DockerPlace:
         """
         deadline = time.monotonic() + LEAVING_SECONDS
         while (left := self._orphans()) and time.monotonic() < deadline:
-            time.sleep(0.01)
+            time.sleep(0.002)
         return left
 
     def _orphans(self) -> int:
@@ -221,6 +226,7 @@ def cell(client: docker.DockerClient, build: BuildFacts, walls: Walls) -> Iterat
         mem_limit=walls.memory,
         memswap_limit=walls.memory,
         pids_limit=walls.processes,
+        hostname=HOSTNAME,
         **({} if walls.network else {"network_mode": "none"}),
     ) as container:
         with engine_errors():
@@ -238,7 +244,6 @@ def _made(client: docker.DockerClient, image: str, command: list[str], **setting
             command,
             name=name,
             labels=_LABELS,
-            hostname=HOSTNAME,
             init=True,
             read_only=True,
             tmpfs={"/tmp": TMP_OPTIONS},
@@ -322,8 +327,14 @@ class DockerEngine:
         return True
 
     @contextmanager
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
-        """A container of the build's image, pinned to `cpus`; removed at the end."""
+    def open(self, build: BuildFacts, cpus: tuple[int, ...], beside: Place | None = None) -> Iterator[Place]:
+        """A container of the build's image, pinned to `cpus`; removed at the end.
+
+        Two containers need no network together, which takes half the time that each with none of its own does.
+        """
+        network: dict[str, str] = {"network_mode": "none", "hostname": HOSTNAME}
+        if isinstance(beside, DockerPlace):
+            network = {"network_mode": f"container:{beside.container}"}  # with the name that the host has there
         with _folder(self._bench.exchange.parent) as folder, closing(Usher(folder, USHER)) as usher:
             volumes = {
                 str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
@@ -336,9 +347,9 @@ class DockerEngine:
                 Usher.command(USHER),
                 user=f"{USER}:{USER}",
                 cpuset_cpus=cpu_list(cpus),
-                network_mode="none",
                 volumes=volumes,
                 pids_limit=PROCESSES,
+                **network,
             ) as container:
                 place = DockerPlace(container, build.executable, usher)
                 place.open()

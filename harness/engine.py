@@ -63,8 +63,13 @@ class Engine(Protocol):
     def has(self, build: BuildFacts) -> bool:
         """Whether the build is still there, the very same."""
 
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> AbstractContextManager[Place]:
-        """A place for workers of `build` on exactly `cpus`; nothing of it is left at the end, also on an interrupt."""
+    def open(
+        self, build: BuildFacts, cpus: tuple[int, ...], beside: Place | None = None
+    ) -> AbstractContextManager[Place]:
+        """A place for workers of `build` on exactly `cpus`; nothing of it is left at the end, also on an interrupt.
+
+        `beside` is a place of the same build that stays open for longer: what no worker changes may be shared with it.
+        """
 
     def neighbours(self) -> int | None:
         """Running containers that are not ours; None where there is no such count."""

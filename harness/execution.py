@@ -48,7 +48,7 @@ from harness.workbench import Workbench
 T = TypeVar("T")
 
 _RECOVERY_SECONDS = 30.0
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.002
 
 _GIL_WARNING = re.compile(r"The global interpreter lock \(GIL\) has been enabled to load module '([^']+)'")
 
@@ -328,10 +328,12 @@ class Execution:
 
     def _places_for(self, wanted: Sequence[tuple[str, str]], block: Block, fresh: ExitStack) -> Sequence[Place]:
         """Where the workers execute: memory is measured in places of their own, whose peak is one worker's."""
-        if self._cases[wanted[0][0]].measure is Measure.MEMORY:
-            own = [self._engine.open(self._by_name[build], block.cpus) for _, build in wanted]
-            return fresh.enter_context(_together(own))
-        return [self._places.get(self._by_name[build], block.cpus) for _, build in wanted]
+        builds = [self._by_name[name] for _, name in wanted]
+        kept = [self._places.get(build, block.cpus) for build in builds]
+        if self._cases[wanted[0][0]].measure is not Measure.MEMORY:
+            return kept
+        own = [self._engine.open(build, block.cpus, place) for build, place in zip(builds, kept, strict=True)]
+        return fresh.enter_context(_together(own))
 
     def _disturbances(self, block: Block, outcomes: Sequence[Outcome], noise: Noise | None) -> tuple[Disturbance, ...]:
         """Rules that the block broke; a block with a failure is judged by that."""

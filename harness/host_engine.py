@@ -150,8 +150,9 @@ class HostEngine:
         return answer.strip() == build.version and installed
 
     @contextmanager
-    def open(self, build: BuildFacts, cpus: tuple[int, ...]) -> Iterator[Place]:
+    def open(self, build: BuildFacts, cpus: tuple[int, ...], beside: Place | None = None) -> Iterator[Place]:
         """A place on `cpus`; its processes are gone at the end."""
+        del beside
         place = HostPlace(self._bench.tools, self._bench.exchange, [*pinned(cpus), build.executable])
         try:
             yield place

@@ -69,10 +69,10 @@ LONG_TURN = 0.2
 MEMORY_VALUES = 1
 """A job that was done twice, once to warm up, has reached its peak."""
 
-CONTAINER_SECONDS = 0.5
+CONTAINER_SECONDS = 0.15
 """Start and end of a container, for the estimate: a worker whose memory is measured has one of its own."""
 
-WORKER_SECONDS = 0.25
+WORKER_SECONDS = 0.12
 """Start and end of a worker process, for the estimate before anything was measured."""
 
 FIRST_LOOKS_SHARE = 0.5

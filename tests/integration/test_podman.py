@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import shutil
 import signal
@@ -26,7 +25,6 @@ from harness.builds import load, load_pins
 from harness.docker_client import LABEL, Address
 from harness.docker_engine import DockerEngine
 from harness.docker_images import Images
-from harness.engine import Worker
 from harness.errors import HostError, MeasurementError
 from harness.images import Foundry
 from harness.journal import BlockRecord, Failure, Reason, Sample
@@ -36,6 +34,7 @@ from harness.request import BenchOptions
 from harness.requirements import Requirements
 from harness.workbench import workbench
 from tests.conftest import prepared, required
+from tests.integration.places import said, verify_places
 from tests.integration.test_anyones import SIX
 from tests.toys import write_toys
 
@@ -161,15 +160,6 @@ def build(client: docker.DockerClient, context: Path, tag: str, **arguments: str
     )
 
 
-def said(worker: Worker) -> str:
-    """What a worker wrote until it ended."""
-    deadline = time.monotonic() + 30
-    while worker.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return worker.output()
-
-
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
@@ -242,37 +232,9 @@ def test_an_image_is_unpacked(engine: DockerEngine, podman: docker.DockerClient,
 
 # -- workers -----------------------------------------------------------------------------------------------------------
 
-_INSIDE = """
-import json, os
-from pathlib import Path
-status = dict(line.split(":\\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(json.dumps({
-    "cpus": status["Cpus_allowed_list"],
-    "user": os.getuid(),
-    "capabilities": int(status["CapEff"], 16) | int(status["CapBnd"], 16),
-    "no new privileges": status["NoNewPrivs"],
-    "routes": Path("/proc/net/route").read_text().splitlines()[1:],
-    "writable": [path for path in ("/", "/usr", "/gilometer", "/exchange", "/tmp") if os.access(path, os.W_OK)],
-    "host": os.uname().nodename,
-    "files": os.sysconf("SC_OPEN_MAX"),
-}))
-"""
-
 
 def test_a_place_is_what_was_asked_for(engine: DockerEngine, in_podman: BuildFacts) -> None:
-    cpu = max(os.sched_getaffinity(0))
-    with engine.open(in_podman, (cpu,)) as place:
-        found = json.loads(said(place.start(["-c", _INSIDE], {})))
-    assert found == {
-        "cpus": str(cpu),
-        "user": 10001,
-        "capabilities": 0,
-        "no new privileges": "1",
-        "routes": [],
-        "writable": ["/exchange", "/tmp"],
-        "host": "gilometer",
-        "files": 1024,
-    }
+    verify_places(engine, in_podman)
 
 
 def test_what_lives_in_a_place_is_cleared_and_the_place_is_removed(
