@@ -334,7 +334,9 @@ class DockerEngine:
         """
         network: dict[str, str] = {"network_mode": "none", "hostname": HOSTNAME}
         if isinstance(beside, DockerPlace):
-            network = {"network_mode": f"container:{beside.container}"}  # with the name that the host has there
+            network = {"network_mode": f"container:{beside.container}"}
+            if self._name.startswith("Podman"):  # Docker names it as the other one, and refuses to be told
+                network["hostname"] = HOSTNAME
         with _folder(self._bench.exchange.parent) as folder, closing(Usher(folder, USHER)) as usher:
             volumes = {
                 str(self._bench.tools): {"bind": str(TOOLS), "mode": "ro"},
